@@ -1,0 +1,410 @@
+"""Load a CLIP once, check it, freeze it; its image tower as a backbone.
+
+The only file that imports open_clip.
+"""
+
+import difflib
+import hashlib
+import json
+import os
+import socket
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import huggingface_hub
+import open_clip
+import torch
+from mmengine.config import Config
+from mmengine.logging import MessageHub, print_log
+from mmpretrain.models.backbones.base_backbone import BaseBackbone
+from open_clip.pretrained import get_pretrained_cfg
+from open_clip.transformer import ResidualAttentionBlock, TextTransformer
+from torch import Tensor, nn
+
+from mmcoop.registry import MODELS
+
+from .text_encoder import TextEncoder
+
+IMAGENET_CLASS_NAMES = open_clip.IMAGENET_CLASSNAMES
+# The 80 templates of CLIP's authors, and the 7 that do best on ImageNet.
+OPENAI_TEMPLATES = tuple(t('{}') for t in open_clip.OPENAI_IMAGENET_TEMPLATES)
+SIMPLE_TEMPLATES = tuple(t('{}') for t in open_clip.SIMPLE_IMAGENET_TEMPLATES)
+
+ASSETS = Path(__file__).parent.parent / 'assets'
+EMBEDDED = 'embedded:'
+LOCAL_DIR = 'local-dir:'
+HF_HUB = 'hf-hub:'
+PRECISIONS = ('fp32', 'fp16', 'bf16')
+WEIGHT_FILES = ('.safetensors', '.bin', '.pth', '.pt', '.npz')
+
+# The tower that was loaded beside one that somebody took, until the other is
+# asked for: a backbone and a head of one config share one load.
+_waiting: dict[str, dict[str, nn.Module]] = {}
+
+
+@MODELS.register_module()
+class CLIPVision(BaseBackbone):
+    """The image tower of a CLIP, frozen.
+
+    Args:
+        clip (dict): Which CLIP. ``name``: what open_clip takes (a model
+            name, ``hf-hub:…``, ``local-dir:FOLDER``) or
+            ``embedded:tiny_clip``, which ships with mmcoop.
+            ``pretrained``: a tag or a file of weights; None leaves them
+            random. ``precision``: 'fp32' (default), 'fp16' or 'bf16'.
+
+    Attributes:
+        image_size (tuple[int, int]): Height and width that it takes.
+        mean (tuple[float]): Of the input's channels, R, G, B, in 0..1.
+        std (tuple[float]): Likewise.
+
+    Raises:
+        ValueError: If the CLIP is unknown, or its activation is not the one
+            that the weights were trained with.
+        FileNotFoundError: If a folder or file of weights is missing.
+        ConnectionError: If weights must be downloaded and cannot be.
+    """
+
+    def __init__(self, clip: dict):
+        super().__init__()
+        self.clip = dict(clip)
+        self.visual = _take(clip, 'image')
+        size = self.visual.image_size
+        self.image_size = (size, size) if isinstance(size, int) else tuple(
+            size)
+        self.mean = tuple(self.visual.preprocess_cfg['mean'])
+        self.std = tuple(self.visual.preprocess_cfg['std'])
+        self._checked = False
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        """Encode images.
+
+        Args:
+            x (Tensor): (N, 3, H, W), RGB, normalised with CLIP's mean and
+                standard deviation.
+
+        Returns:
+            tuple[Tensor]: (N, E) image features before normalisation.
+
+        Raises:
+            ValueError: If size, mean or deviation are not the model's.
+        """
+        if tuple(x.shape[-2:]) != self.image_size:
+            raise ValueError(
+                f'images of {x.shape[-2]} x {x.shape[-1]} pixels came in, but '
+                f'{self.clip["name"]} takes {self.image_size[0]} x '
+                f'{self.image_size[1]}: set that size in the transforms of '
+                'the pipeline (RandomResizedCrop, CenterCrop).')
+        if not self._checked:
+            self._checked = True
+            self._check_preprocessor(_running_model())
+        features = self.visual(x.to(_dtype(self.visual)))
+        if isinstance(features, tuple):  # CoCa's tower adds its tokens
+            features = features[0]
+        return (features, )
+
+    def train(self, mode: bool = True) -> 'CLIPVision':
+        """Stay in eval mode, BatchNorm included: the tower is frozen."""
+        return super().train(False)
+
+    def init_weights(self) -> None:
+        """Keep the loaded weights (mmengine calls this before training)."""
+
+    def _check_preprocessor(self, model: dict) -> None:
+        """Compare a config's data preprocessor with what CLIP needs."""
+        if model.get('backbone', {}).get('clip') != self.clip:
+            return  # another run's config, or none
+        preprocessor = model.get('data_preprocessor') or {}
+        wanted = dict(
+            mean=[255 * value for value in self.mean],
+            std=[255 * value for value in self.std],
+            to_rgb=True)
+        wrong = {
+            key: preprocessor.get(key)
+            for key, value in wanted.items()
+            if not _is_close(preprocessor.get(key), value)
+        }
+        if wrong:
+            received = ', '.join(f'{k}={v}' for k, v in wrong.items())
+            right = ', '.join(f'{k}={v}' for k, v in wanted.items())
+            raise ValueError(
+                f'data_preprocessor has {received}, but '
+                f'{self.clip["name"]} was trained with other input, and '
+                'would lose accuracy without a word. Set '
+                f'data_preprocessor=dict({right}).')
+
+
+def text_encoder(clip: dict) -> TextEncoder:
+    """The text tower of a CLIP, frozen.
+
+    Args:
+        clip (dict): See :class:`CLIPVision`, whose load it shares.
+
+    Returns:
+        TextEncoder: On the CPU.
+    """
+    return _take(clip, 'text')
+
+
+def freeze(module: nn.Module) -> None:
+    """Turn parameters into buffers that are not saved.
+
+    That keeps them out of everything that goes over a model's parameters or
+    state: gradients, optimisers, DDP's buckets, checkpoints (both ways).
+    They still move with ``.to()``.
+
+    Args:
+        module (nn.Module): Changed in place, and put into eval mode.
+    """
+    for part in module.modules():
+        for name, parameter in list(part._parameters.items()):
+            if parameter is not None:
+                delattr(part, name)
+                part.register_buffer(name, parameter.detach())
+        part._non_persistent_buffers_set.update(part._buffers)
+    module.eval()
+
+
+def _take(clip: dict, which: str) -> nn.Module:
+    spec = _check_spec(clip)
+    key = json.dumps([spec, str(torch.get_default_device())])
+    towers = _waiting.pop(key, {})
+    if which not in towers:
+        _waiting.clear()
+        towers = _load(**spec)
+    tower = towers.pop(which)
+    if towers:
+        _waiting[key] = towers
+    return tower
+
+
+def _check_spec(clip: dict) -> dict:
+    allowed = ('name', 'pretrained', 'precision')
+    unknown = sorted(set(clip) - set(allowed))
+    if unknown or not isinstance(clip.get('name'), str):
+        raise ValueError(
+            f'clip is {dict(clip)}: give dict(name=…, pretrained=…), like '
+            "dict(name='ViT-B-16-quickgelu', pretrained='openai'); the keys "
+            f'are {", ".join(allowed)}.')
+    precision = clip.get('precision', 'fp32')
+    if precision not in PRECISIONS:
+        raise ValueError(f'the precision of clip is {precision!r}: choose '
+                         f'one of {", ".join(map(repr, PRECISIONS))}.')
+    return dict(
+        name=clip['name'],
+        pretrained=clip.get('pretrained') or None,
+        precision=precision)
+
+
+def _load(name: str, pretrained: str | None,
+          precision: str) -> dict[str, nn.Module]:
+    """Load a CLIP and take it apart.
+
+    Returns:
+        dict[str, nn.Module]: The frozen towers, 'image' and 'text'.
+    """
+    source = _local_dir(name)
+    if source is not None:
+        _check_local_dir(name, source, pretrained)
+        source = f'{LOCAL_DIR}{source}'
+    elif name.startswith(HF_HUB):
+        _check_reachable(name, huggingface_hub.constants.ENDPOINT,
+                         _is_cached(name[len(HF_HUB):]))
+        source = name
+    else:
+        source = name.replace('/', '-')
+        _check_name(name, source)
+        if pretrained is None:
+            print_log(
+                f'{name} has random weights, since clip has no `pretrained`: '
+                'good for trying things out, and nothing else.',
+                logger='current')
+        else:
+            _check_pretrained(source, pretrained)
+    try:
+        model = open_clip.create_model(
+            source, pretrained=pretrained, precision=precision)
+        tokenizer = open_clip.get_tokenizer(source)
+    except ImportError as error:
+        raise ImportError(
+            f'{name} needs a package that is not installed: {error}'
+        ) from error
+    visual = model.visual
+    model.visual = None
+    text = _build_text_encoder(model, tokenizer, name)
+    freeze(visual)
+    freeze(text)
+    return dict(image=visual, text=text)
+
+
+def _build_text_encoder(model: nn.Module, tokenizer,
+                        name: str) -> TextEncoder:
+    if hasattr(model, 'text_decoder'):  # CoCa's captions are not needed
+        model.text_decoder = None
+    tower = getattr(model, 'text', model)
+    positions = getattr(tower, 'positional_embedding', None)
+    fingerprint = ''
+    if positions is not None and not positions.is_meta:
+        digest = hashlib.sha256(positions.detach().float().numpy().tobytes())
+        fingerprint = digest.hexdigest()[:16]
+    return TextEncoder(
+        model,
+        tokenizer,
+        tower,
+        context_length=model.context_length,
+        embed_dim=_embed_dim(tower),
+        plain_because=_why_plain(model, tower),
+        name=name,
+        fingerprint=fingerprint)
+
+
+def _embed_dim(tower: nn.Module) -> int:
+    projection = getattr(tower, 'text_projection', None)
+    if projection is None:
+        return getattr(tower, 'output_dim', None) or tower.width
+    if isinstance(projection, nn.Linear):
+        return projection.out_features
+    return projection.shape[1]
+
+
+def _why_plain(model: nn.Module, tower: nn.Module) -> str | None:
+    """Why a tower's prompts cannot be packed; None if they can."""
+    if not isinstance(tower, (open_clip.CLIP, TextTransformer)):
+        return f'its text tower is a {type(tower).__name__}'
+    if getattr(tower, 'cls_emb', None) is not None:
+        return 'it adds a token at the end'
+    mask = tower.attn_mask
+    if mask is None or getattr(tower, 'use_pad_mask', False):
+        return 'its text tower is not causal'
+    pool = getattr(tower, 'pool_type', getattr(tower, 'text_pool_type', ''))
+    if pool not in ('argmax', 'eos'):
+        return f'it pools with {pool!r}, not at [EOS]'
+    blocks = tower.transformer.resblocks
+    if any(type(block) is not ResidualAttentionBlock for block in blocks):
+        return f'its text tower has {type(blocks[0]).__name__}s'
+    return None
+
+
+def _local_dir(name: str) -> Path | None:
+    if name.startswith(EMBEDDED):
+        return ASSETS / name[len(EMBEDDED):]
+    if name.startswith(LOCAL_DIR):
+        return Path(name[len(LOCAL_DIR):]).expanduser()
+    return None
+
+
+def _check_local_dir(name: str, folder: Path, pretrained: str | None) -> None:
+    if pretrained:
+        raise ValueError(
+            f'clip has name={name!r} and pretrained={pretrained!r}: a folder '
+            'brings its own weights. Leave `pretrained` out.')
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f'clip has name={name!r}, but there is no folder '
+            f'{folder.absolute()}: give one that open_clip has saved.')
+    if not (folder / 'open_clip_config.json').is_file():
+        raise FileNotFoundError(
+            f'{folder.absolute()} has no open_clip_config.json: give a '
+            'folder that open_clip has saved.')
+    if not any(file.suffix in WEIGHT_FILES for file in folder.iterdir()):
+        raise FileNotFoundError(
+            f'{folder.absolute()} has no weights '
+            f'({", ".join("*" + s for s in WEIGHT_FILES[:3])}) beside its '
+            'open_clip_config.json, and would be used with random ones.')
+
+
+def _check_name(name: str, source: str) -> None:
+    names = open_clip.list_models()
+    if source not in names:
+        near = difflib.get_close_matches(source, names, n=4, cutoff=0.5)
+        raise ValueError(
+            f'open_clip has no model {name!r}. '
+            f'Near it: {", ".join(near) or "none"}. '
+            '`open_clip.list_models()` lists all; a folder is '
+            f"'{LOCAL_DIR}FOLDER', a model on the hub '{HF_HUB}ORG/NAME'.")
+
+
+def _check_pretrained(name: str, pretrained: str) -> None:
+    config = get_pretrained_cfg(name, pretrained)
+    if not config:
+        if os.path.isfile(os.path.expanduser(pretrained)):
+            return
+        tags = open_clip.list_pretrained_tags_by_model(name)
+        near = difflib.get_close_matches(pretrained, tags, n=4, cutoff=0.4)
+        raise ValueError(
+            f'pretrained={pretrained!r} is neither a tag of {name} nor a '
+            f'file at {Path(pretrained).expanduser().absolute()}. Near it: '
+            f'{", ".join(near) or "none"}; all tags: {", ".join(tags)}.')
+    model_quick = open_clip.get_model_config(name).get('quick_gelu', False)
+    weights_quick = config.get('quick_gelu', False)
+    if model_quick != weights_quick:
+        kinds = {True: 'QuickGELU', False: 'GELU'}
+        right = (f'{name}-quickgelu'
+                 if weights_quick else name.removesuffix('-quickgelu'))
+        raise ValueError(
+            f'{name} computes with {kinds[model_quick]}, but the weights '
+            f'{pretrained!r} were trained with {kinds[weights_quick]}, and '
+            f'would lose accuracy without a word. Use name={right!r}.')
+    repo, file = os.path.split(config.get('hf_hub', ''))
+    if repo:
+        _check_reachable(f'{name} with {pretrained!r} weights',
+                         huggingface_hub.constants.ENDPOINT,
+                         _is_cached(repo, file))
+    elif config.get('url'):
+        cached = Path('~/.cache/clip').expanduser() / os.path.basename(
+            config['url'])
+        _check_reachable(f'{name} with {pretrained!r} weights', config['url'],
+                         cached.is_file())
+
+
+def _is_cached(repo: str, file: str = '') -> bool:
+    """Whether the hub's cache has weights of a repository."""
+    names = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin',
+             'open_clip_pytorch_model.safetensors', file)
+    return any(
+        isinstance(
+            huggingface_hub.try_to_load_from_cache(repo, name), str)
+        for name in names if name)
+
+
+def _check_reachable(what: str, url: str, cached: bool) -> None:
+    """Fail at once without a network, not after a minute of retries."""
+    if cached or urllib.request.getproxies():
+        return
+    host = urlsplit(url).hostname
+    why = 'HF_HUB_OFFLINE is set'
+    if not huggingface_hub.constants.HF_HUB_OFFLINE:
+        try:
+            socket.create_connection((host, 443), timeout=5).close()
+            return
+        except OSError as error:
+            why = f'{host} cannot be reached ({error})'
+    raise ConnectionError(
+        f'{what} must be downloaded, but {why}, and it is not in the cache '
+        f'({huggingface_hub.constants.HF_HUB_CACHE}). Run once with a '
+        'network, copy that cache from a machine that has it, or give a '
+        'file: clip=dict(name=…, pretrained=FILE).')
+
+
+def _dtype(visual: nn.Module) -> torch.dtype:
+    return next(b.dtype for b in visual.buffers() if b.is_floating_point())
+
+
+def _running_model() -> dict:
+    """`model` of the config that mmengine runs now; {} outside a run.
+
+    mmengine puts the config's text into its message hub, the one place
+    where a module can see what the module beside it was built with.
+    """
+    text = MessageHub.get_current_instance().get_info('cfg', '')
+    model = Config.fromstring(text, '.py').get('model', {}) if text else {}
+    return model.get('module', model)  # test-time augmentation wraps it
+
+
+def _is_close(received, wanted) -> bool:
+    if isinstance(wanted, bool):
+        return received is wanted
+    if received is None or len(received) != len(wanted):
+        return False
+    return all(abs(a - b) < 0.01 for a, b in zip(received, wanted, strict=True))

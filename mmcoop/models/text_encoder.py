@@ -1,0 +1,311 @@
+"""The frozen text tower, over packed prompts where that is exact.
+
+Departs from open_clip's `encode_text` in what it computes, not in what comes
+out: a causal tower's tokens see only those before them, so what all classes
+start with is computed once, nothing after [EOS] is computed at all, and the
+rest is one row per real token. See `prompt_layout.py` for where rows sit.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .prompt_layout import PromptLayout
+
+
+class _Pad(torch.autograd.Function):
+    """Packed rows (R, C) to padded slots (K, T, C).
+
+    Both directions are gathers: the derivative of an ordinary gather is an
+    indexed add, which is slow and, on a GPU, not reproducible. Slots without
+    a row hold any finite value; whoever reads them must mask them.
+    """
+
+    @staticmethod
+    def forward(ctx, rows, layout):
+        ctx.layout = layout
+        K, T = layout.slot_row.shape
+        return rows.index_select(0, layout.slot_row.view(-1)).view(K, T, -1)
+
+    @staticmethod
+    def backward(ctx, grad):
+        rows = grad.reshape(-1, grad.shape[-1])
+        return rows.index_select(0, ctx.layout.row_slot), None
+
+
+class _Unpad(torch.autograd.Function):
+    """Padded slots (K, T, C) to packed rows (R, C)."""
+
+    @staticmethod
+    def forward(ctx, slots, layout):
+        ctx.layout = layout
+        rows = slots.reshape(-1, slots.shape[-1])
+        return rows.index_select(0, layout.row_slot)
+
+    @staticmethod
+    def backward(ctx, grad):
+        layout = ctx.layout
+        K, T = layout.slot_row.shape
+        slots = grad.index_select(0, layout.slot_row.view(-1)).view(K, T, -1)
+        return slots.masked_fill(~layout.slot_used[..., None], 0), None
+
+
+class TextEncoder(nn.Module):
+    """The text tower of a loaded CLIP: frozen, in eval mode, never saved.
+
+    Args:
+        model (nn.Module): open_clip's model without its image tower.
+        tokenizer (callable): ``tokenizer(texts, context_length)`` gives ids
+            of shape (K, context_length), as open_clip's do.
+        tower (nn.Module): The part of ``model`` that holds the text layers:
+            ``model`` itself, or its ``text``.
+        context_length (int): L, the tokens that the tower takes.
+        embed_dim (int): E, the width of the joint space.
+        plain_because (str, optional): Why prompts cannot be packed in this
+            tower. None: they can. Defaults to None.
+        name (str): What errors call the tower. Defaults to 'CLIP'.
+        fingerprint (str): Identifies the weights; a context belongs to the
+            tower that it was learned with. Defaults to ''.
+    """
+
+    def __init__(self,
+                 model: nn.Module,
+                 tokenizer,
+                 tower: nn.Module,
+                 context_length: int,
+                 embed_dim: int,
+                 plain_because: str | None = None,
+                 name: str = 'CLIP',
+                 fingerprint: str = ''):
+        super().__init__()
+        self.model = model
+        self.tokenizer = tokenizer
+        self.context_length = context_length
+        self.embed_dim = embed_dim
+        self.plain_because = plain_because
+        self.name = name
+        self.fingerprint = fingerprint
+        # Not registered a second time: `model` owns it.
+        object.__setattr__(self, '_tower', tower)
+
+    @property
+    def token_embedding(self) -> nn.Module:
+        """The embedding of token ids: (…) int64 to (…, D)."""
+        embedding = getattr(self._tower, 'token_embedding', None)
+        if embedding is None:  # a Hugging Face tower
+            embedding = self._tower.transformer.get_input_embeddings()
+        return embedding
+
+    @property
+    def width(self) -> int:
+        """D, the width of the word embeddings."""
+        return self.token_embedding.weight.shape[1]
+
+    @property
+    def logit_scale(self) -> Tensor:
+        """The stored logarithm of the scale, a scalar; ``.exp()`` it."""
+        return self.model.logit_scale
+
+    @property
+    def logit_bias(self) -> Tensor | None:
+        """What sigmoid-trained towers add to the logits; None elsewhere."""
+        return getattr(self.model, 'logit_bias', None)
+
+    def forward(self, prompts: Tensor, layout: PromptLayout) -> Tensor:
+        """Encode one prompt per class.
+
+        Args:
+            prompts (Tensor): Embeddings without positions: packed rows
+                (P + R, D), or (K, L, D) where ``plain_because`` is set.
+            layout (PromptLayout): Where the prompts' tokens sit.
+
+        Returns:
+            Tensor: (K, E) text features before normalisation, in the
+            tower's dtype.
+        """
+        if prompts.dim() == 2:
+            return self._encode_packed(prompts, layout)
+        return self._encode_plain(prompts, layout.token_ids)
+
+    def encode_layout(self, layout: PromptLayout) -> Tensor:
+        """Encode prompts that hold words only.
+
+        Args:
+            layout (PromptLayout): A layout without context vectors.
+
+        Returns:
+            Tensor: (K, E) text features before normalisation.
+        """
+        ids = layout.token_ids if self.plain_because else layout.row_token_id
+        return self(self.token_embedding(ids), layout)
+
+    def train(self, mode: bool = True) -> 'TextEncoder':
+        """Stay in eval mode: the tower is frozen."""
+        return super().train(False)
+
+    def init_weights(self) -> None:
+        """Keep the loaded weights (mmengine calls this before training)."""
+
+    def _encode_plain(self, prompts: Tensor, token_ids: Tensor) -> Tensor:
+        # open_clip's own forward, on our embeddings: whatever a tower does
+        # with its ids (pooling, padding masks, added tokens) stays as it is.
+        hook = self.token_embedding.register_forward_hook(
+            lambda module, args, output: prompts.to(output.dtype))
+        try:
+            if hasattr(self.model, '_encode_text'):  # CoCa
+                features, _ = self.model._encode_text(
+                    token_ids, normalize=False)
+                return features
+            return self.model.encode_text(token_ids)
+        finally:
+            hook.remove()
+
+    def _encode_packed(self, prompts: Tensor, layout: PromptLayout) -> Tensor:
+        tower = self._tower
+        dtype = tower.transformer.get_cast_dtype()
+        x = prompts.to(dtype) + tower.positional_embedding.to(
+            dtype).index_select(0, layout.row_position)
+        *blocks, last = tower.transformer.resblocks
+        for block in blocks:
+            x = _block(block, x, layout)
+        # Only the [EOS] rows are read after the last layer.
+        x = _block(last, x, layout, only_eos=True)
+        x = tower.ln_final(x)
+        projection = tower.text_projection
+        if projection is None:
+            return x
+        if isinstance(projection, nn.Linear):
+            return projection(x)
+        return x @ projection
+
+
+def _block(block: nn.Module,
+           x: Tensor,
+           layout: PromptLayout,
+           only_eos: bool = False) -> Tensor:
+    """One residual attention block.
+
+    Args:
+        block (nn.Module): open_clip's ``ResidualAttentionBlock``.
+        x (Tensor): (P + R, D), prefix rows before suffix rows.
+        layout (PromptLayout): Where the rows sit.
+        only_eos (bool): Return only the (K, D) rows of [EOS].
+
+    Returns:
+        Tensor: (P + R, D), or (K, D).
+    """
+    attended = _attention(block.attn, block.ln_1(x), layout, only_eos)
+    if only_eos:
+        x = x.index_select(0, layout.eos_row)
+    x = x + block.ls_1(attended)
+    return x + block.ls_2(block.mlp(block.ln_2(x)))
+
+
+def _attention(attn: nn.MultiheadAttention, x: Tensor, layout: PromptLayout,
+               only_eos: bool) -> Tensor:
+    """Causal attention of packed rows.
+
+    A suffix row meets the shared prefix, and the earlier rows of its own
+    class; the two parts share one softmax.
+    """
+    P = layout.num_prefix
+    K, T = layout.slot_row.shape
+    H, D = attn.num_heads, attn.embed_dim
+    d = D // H
+
+    if only_eos:
+        weight_q, weight_kv = attn.in_proj_weight.split([D, 2 * D])
+        bias_q, bias_kv = attn.in_proj_bias.split([D, 2 * D])
+        q = F.linear(x.index_select(0, layout.eos_row), weight_q, bias_q)
+        k, v = F.linear(x, weight_kv, bias_kv).chunk(2, dim=-1)
+        out = q.new_empty(0, D)
+    else:
+        q, k, v = F.linear(x, attn.in_proj_weight,
+                           attn.in_proj_bias).chunk(3, dim=-1)
+        heads = [t[:P].view(P, H, d).transpose(0, 1)[None] for t in (q, k, v)]
+        out = F.scaled_dot_product_attention(*heads, is_causal=True)
+        out = out[0].transpose(0, 1).reshape(P, D)
+        q = q[P:]
+
+    q = q * d**-0.5
+    # (H, rows, d) x (H, d, P)
+    to_prefix = q.view(-1, H, d).transpose(0, 1) @ k[:P].view(P, H, d).permute(
+        1, 2, 0)
+    k_own, v_own = (
+        _Pad.apply(t[P:], layout).view(K, T, H, d).transpose(1, 2)
+        for t in (k, v))
+    if only_eos:
+        # (K, H, 1, d) x (K, H, d, T): [EOS] is its class's last row.
+        to_own = q.view(K, H, 1, d) @ k_own.transpose(2, 3)
+        to_own = to_own.view(K, H, T).masked_fill(
+            ~layout.slot_used[:, None], float('-inf'))
+    else:
+        q_own = _Pad.apply(q, layout).view(K, T, H, d).transpose(1, 2)
+        to_own = q_own @ k_own.transpose(2, 3)
+        to_own = to_own.masked_fill(layout.slot_later, float('-inf'))
+        to_own = _Unpad.apply(
+            to_own.transpose(1, 2).reshape(K, T, H * T), layout)
+        to_own = to_own.view(-1, H, T)
+
+    scores = torch.cat([to_prefix.transpose(0, 1), to_own], dim=-1)
+    shares = scores.softmax(dim=-1, dtype=torch.float32).to(v.dtype)
+    of_prefix, of_own = shares.split([P, T], dim=-1)
+    from_prefix = (of_prefix.transpose(0, 1)
+                   @ v[:P].view(P, H, d).transpose(0, 1)).transpose(0, 1)
+    if only_eos:
+        from_own = (of_own[:, :, None] @ v_own).view(K, H, d)
+    else:
+        of_own = _Pad.apply(of_own.reshape(-1, H * T), layout)
+        from_own = of_own.view(K, T, H, T).transpose(1, 2) @ v_own
+        from_own = _Unpad.apply(
+            from_own.transpose(1, 2).reshape(K, T, D), layout).view(-1, H, d)
+    suffix = (from_prefix + from_own).reshape(-1, D)
+    return attn.out_proj(torch.cat([out, suffix]))
+
+
+def tokenize(encoder: TextEncoder, texts: Sequence[str]) -> Tensor:
+    """Token ids of texts, with an error for one that does not fit.
+
+    open_clip's tokenizers cut what is too long without a word.
+
+    Args:
+        encoder (TextEncoder): Whose tokenizer and length count.
+        texts (Sequence[str]): K texts.
+
+    Returns:
+        Tensor: (K, L) int64.
+
+    Raises:
+        ValueError: If a text has more than L tokens.
+    """
+    L = encoder.context_length
+    for text, count in zip(texts, count_tokens(encoder, texts), strict=True):
+        if count > L:
+            raise ValueError(
+                f'the text {text!r} has {count} tokens, start and end '
+                f'included, {count - L} more than the {L} that '
+                f'{encoder.name} takes: shorten it.')
+    return encoder.tokenizer(list(texts), context_length=L)
+
+
+def count_tokens(encoder: TextEncoder, texts: Sequence[str]) -> list[int]:
+    """How many tokens texts have, start and end included, however long.
+
+    Args:
+        encoder (TextEncoder): Whose tokenizer counts.
+        texts (Sequence[str]): K texts.
+
+    Returns:
+        list[int]: K counts.
+    """
+    tokenizer = encoder.tokenizer
+    if hasattr(tokenizer, 'eot_token_id') and hasattr(tokenizer, 'encode'):
+        return [len(tokenizer.encode(text)) + 2 for text in texts]
+    # Tokenizers from elsewhere pad to the length asked for: ask for more than
+    # any text can need (a character is at most 4 bytes, a byte one token).
+    room = 4 * max(map(len, texts)) + 8
+    ids = tokenizer(list(texts), context_length=room)
+    pad = tokenizer('', context_length=room)[0, -1]
+    return (ids != pad).sum(dim=1).tolist()

@@ -1,0 +1,106 @@
+"""Classify with hand-written prompts."""
+
+import string
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmcoop.registry import MODELS
+
+from .clip import OPENAI_TEMPLATES, SIMPLE_TEMPLATES
+from .clip_head import CLIPHead
+from .prompt_layout import PromptLayout
+from .text_encoder import TextEncoder, count_tokens, tokenize
+
+# The ensembles of Radford et al., "Learning Transferable Visual Models From
+# Natural Language Supervision", 2021, as CLIP's authors published them.
+ENSEMBLES = dict(imagenet_7=SIMPLE_TEMPLATES, openai_80=OPENAI_TEMPLATES)
+
+
+@MODELS.register_module()
+class ZeroShotHead(CLIPHead):
+    """Compare images with hand-written prompts. Nothing is learned.
+
+    Args:
+        clip (dict): See :class:`CLIPVision`.
+        class_names (str | Sequence[str] | dict, optional): See
+            :class:`CLIPHead`. Defaults to None.
+        template (str | Sequence[str]): 'a photo of a {}.', where ``{}`` is
+            the class name; several make an ensemble, the normalised mean of
+            their normalised features; 'imagenet_7' and 'openai_80' are the
+            two that CLIP's authors published. Defaults to
+            'a photo of a {}.'.
+        **kwargs: ``loss``, ``topk``, ``cal_acc`` and ``init_cfg`` of
+            mmpretrain's ``ClsHead``.
+
+    Raises:
+        ValueError: If a template has no ``{}``, or a prompt does not fit.
+    """
+
+    def __init__(self,
+                 clip: dict,
+                 class_names: str | Sequence[str] | dict | None = None,
+                 template: str | Sequence[str] = 'a photo of a {}.',
+                 **kwargs):
+        super().__init__(clip, class_names, **kwargs)
+        templates = ENSEMBLES.get(template, [template]) if isinstance(
+            template, str) else template
+        self.templates = tuple(map(_check_template, templates))
+        if not self.templates:
+            raise ValueError(
+                "template is empty: give at least one, like 'a photo of a "
+                "{}.'.")
+        self.layouts = nn.ModuleList()
+        if self.class_names is not None:
+            self._use_class_names(self.class_names)
+
+    def encode_text(self) -> Tensor:
+        """Encode the prompts of all templates.
+
+        Returns:
+            Tensor: (K, E), the mean over templates.
+        """
+        features = [
+            F.normalize(self.text_encoder.encode_layout(layout), dim=-1)
+            for layout in self.layouts
+        ]
+        return torch.stack(features).mean(dim=0)
+
+    def loss(self, feats: tuple[Tensor], data_samples: list,
+             **kwargs) -> dict[str, Tensor]:
+        """Refuse: there is nothing to train."""
+        raise RuntimeError(
+            'ZeroShotHead has nothing to train: evaluate it with '
+            'tools/test.py, or train a mmcoop.CoOpHead.')
+
+    def _use_class_names(self, class_names: Sequence[str]) -> None:
+        device = self.text_encoder.logit_scale.device
+        self.layouts = nn.ModuleList(
+            _layout_of_words(self.text_encoder, template, class_names)
+            for template in self.templates).to(device)
+
+
+def _layout_of_words(encoder: TextEncoder, template: str,
+                     class_names: Sequence[str]) -> PromptLayout:
+    texts = [
+        template.format(name.replace('_', ' ')) for name in class_names
+    ]
+    eos = torch.tensor(count_tokens(encoder, texts)) - 1
+    return PromptLayout(
+        tokenize(encoder, texts),
+        name_lengths=torch.zeros_like(eos),
+        eos=eos)
+
+
+def _check_template(template: str) -> str:
+    try:
+        fields = [f for _, f, _, _ in string.Formatter().parse(template)]
+    except (ValueError, TypeError):
+        fields = []
+    if [f for f in fields if f is not None] != ['']:
+        raise ValueError(
+            f'the template is {template!r}: write {{}} once, where the class '
+            "name goes, as in 'a photo of a {}.'.")
+    return template
