@@ -196,5 +196,5 @@ def test_place_that_cannot_be_written_to_is_reported(tmp_path):
 
 
 def test_unknown_split_is_refused_with_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match="'val'.*'train'.*'test_streamline'"):
+    with pytest.raises(ValueError, match=r"'val'.*'train'.*'test_streamline'"):
         Emoji(data_root=str(tmp_path), split='val')

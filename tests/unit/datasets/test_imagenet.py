@@ -35,5 +35,5 @@ def test_few_shot_passes_the_report_on(tmp_path):
     config = dict(
         type='mmcoop.ImageNet', data_root=str(tmp_path), split='train'
     )
-    with pytest.raises(FileNotFoundError, match='www.image-net.org'):
+    with pytest.raises(FileNotFoundError, match=r'www\.image-net\.org'):
         FewShot(config)
