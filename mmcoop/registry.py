@@ -6,6 +6,7 @@ mmpretrain and then in mmengine.
 """
 
 from mmengine.registry import Registry
+from mmpretrain.registry import DATA_SAMPLERS as MMPRETRAIN_DATA_SAMPLERS
 from mmpretrain.registry import DATASETS as MMPRETRAIN_DATASETS
 from mmpretrain.registry import HOOKS as MMPRETRAIN_HOOKS
 from mmpretrain.registry import METRICS as MMPRETRAIN_METRICS
@@ -46,4 +47,11 @@ METRICS = Registry(
     parent=MMPRETRAIN_METRICS,
     scope='mmcoop',
     locations=['mmcoop.evaluation'],
+)
+# How a data loader forms batches
+DATA_SAMPLERS = Registry(
+    'data sampler',
+    parent=MMPRETRAIN_DATA_SAMPLERS,
+    scope='mmcoop',
+    locations=['mmcoop.datasets'],
 )
