@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.logging import MMLogger
+from mmengine.registry import DefaultScope
 from mmpretrain.datasets import BaseDataset, CustomDataset, build_dataset
 from PIL import Image
 from torch.utils.data import DataLoader
@@ -239,7 +240,9 @@ def test_draws_from_wrappers(folders):
         times=2,
         dataset=dict(type='mmcoop.FewShot', dataset=config, num_shots=2),
     )
-    assert paths(DATASETS.build(repeated)) == 2 * paths(plain)
+    # Wrappers of mmengine look in the scope that a config declares.
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        assert paths(DATASETS.build(repeated)) == 2 * paths(plain)
 
 
 def test_draws_from_concatenated_data_sets(folders, tmp_path_factory):
