@@ -15,6 +15,11 @@ from .text_encoder import TextEncoder
 from .zero_shot_head import ZeroShotHead
 
 __all__ = [
-    'CLIPHead', 'CLIPVision', 'CoOpHead', 'PromptLayout', 'PromptLearner',
-    'TextEncoder', 'ZeroShotHead'
+    'CLIPHead',
+    'CLIPVision',
+    'CoOpHead',
+    'PromptLayout',
+    'PromptLearner',
+    'TextEncoder',
+    'ZeroShotHead',
 ]

@@ -18,7 +18,8 @@ TWICE_IN_IMAGENET = ('missile', 'sunglasses')
 
 
 def resolve_class_names(
-        class_names: str | Sequence[str] | dict) -> tuple[str, ...]:
+    class_names: str | Sequence[str] | dict,
+) -> tuple[str, ...]:
     """Turn what a config says into names.
 
     Args:
@@ -40,12 +41,14 @@ def resolve_class_names(
     if not isinstance(class_names, Sequence):
         raise TypeError(
             f'class_names is a {type(class_names).__name__}: give a list of '
-            'names, a text file, a known set or the config of a data set.')
+            'names, a text file, a known set or the config of a data set.'
+        )
     return check_class_names(class_names)
 
 
-def check_class_names(class_names: Sequence[str],
-                      source: str = 'class_names') -> tuple[str, ...]:
+def check_class_names(
+    class_names: Sequence[str], source: str = 'class_names'
+) -> tuple[str, ...]:
     """Refuse names that would silently spoil a classifier.
 
     Args:
@@ -62,21 +65,26 @@ def check_class_names(class_names: Sequence[str],
         if not isinstance(name, str):
             raise TypeError(
                 f'{source} has {name!r}, a {type(name).__name__}, for label '
-                f'{label}: every name must be a string.')
+                f'{label}: every name must be a string.'
+            )
         if not name.replace('_', ' ').strip():
             raise ValueError(
                 f'{source} has an empty name for label {label}: every class '
-                'needs a name to be told from the others.')
+                'needs a name to be told from the others.'
+            )
     allowed = TWICE_IN_IMAGENET if class_names == IMAGENET_NAMES else ()
     twice = [
-        name for name, count in Counter(
-            name.replace('_', ' ').strip() for name in class_names).items()
+        name
+        for name, count in Counter(
+            name.replace('_', ' ').strip() for name in class_names
+        ).items()
         if count > 1 and name not in allowed
     ]
     if twice:
         labels = {
             name: [
-                label for label, other in enumerate(class_names)
+                label
+                for label, other in enumerate(class_names)
                 if other.replace('_', ' ').strip() == name
             ]
             for name in twice[:5]
@@ -85,7 +93,8 @@ def check_class_names(class_names: Sequence[str],
         raise ValueError(
             f'{source} has the same name for several labels: {listed}. '
             'Classes of one name get one prompt and cannot be told apart: '
-            'give each its own, like "crane (bird)" and "crane (machine)".')
+            'give each its own, like "crane (bird)" and "crane (machine)".'
+        )
     return class_names
 
 
@@ -100,7 +109,8 @@ def _from_text(text: str) -> tuple[str, ...]:
         hint = f' Did you mean {near[0]!r}?' if near else ''
         raise FileNotFoundError(
             f'class_names is {text!r}: neither a known set '
-            f'({", ".join(known)}) nor a file at {path.absolute()}.{hint}')
+            f'({", ".join(known)}) nor a file at {path.absolute()}.{hint}'
+        )
     try:
         lines = path.read_text(encoding='utf-8-sig').splitlines()
     except UnicodeDecodeError as error:
@@ -123,5 +133,6 @@ def _from_dataset(config: dict) -> tuple[str, ...]:
         raise ValueError(
             f'the data set {config.get("type")!r} has no class names: give '
             'it `classes` or `metainfo=dict(classes=[…])`, or set '
-            'class_names to a list.')
+            'class_names to a list.'
+        )
     return check_class_names(classes, f'the data set {config.get("type")!r}')

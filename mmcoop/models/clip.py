@@ -71,8 +71,9 @@ class CLIPVision(BaseBackbone):
         self.clip = dict(clip)
         self.visual = _take(clip, 'image')
         size = self.visual.image_size
-        self.image_size = (size, size) if isinstance(size, int) else tuple(
-            size)
+        self.image_size = (
+            (size, size) if isinstance(size, int) else tuple(size)
+        )
         self.mean = tuple(self.visual.preprocess_cfg['mean'])
         self.std = tuple(self.visual.preprocess_cfg['std'])
         self._checked = False
@@ -95,18 +96,20 @@ class CLIPVision(BaseBackbone):
                 f'images of {x.shape[-2]} x {x.shape[-1]} pixels came in, but '
                 f'{self.clip["name"]} takes {self.image_size[0]} x '
                 f'{self.image_size[1]}: set that size in the transforms of '
-                'the pipeline (RandomResizedCrop, CenterCrop).')
+                'the pipeline (RandomResizedCrop, CenterCrop).'
+            )
         if not self._checked:
             self._checked = True
             self._check_preprocessor(_running_model())
         features = self.visual(x.to(_dtype(self.visual)))
         if isinstance(features, tuple):  # CoCa's tower adds its tokens
             features = features[0]
-        return (features, )
+        return (features,)
 
     def train(self, mode: bool = True) -> 'CLIPVision':
         """Stay in eval mode, BatchNorm included: the tower is frozen."""
-        return super().train(False)
+        super().train(False)
+        return self
 
     def init_weights(self) -> None:
         """Keep the loaded weights (mmengine calls this before training)."""
@@ -119,7 +122,8 @@ class CLIPVision(BaseBackbone):
         wanted = dict(
             mean=[255 * value for value in self.mean],
             std=[255 * value for value in self.std],
-            to_rgb=True)
+            to_rgb=True,
+        )
         wrong = {
             key: preprocessor.get(key)
             for key, value in wanted.items()
@@ -132,7 +136,8 @@ class CLIPVision(BaseBackbone):
                 f'data_preprocessor has {received}, but '
                 f'{self.clip["name"]} was trained with other input, and '
                 'would lose accuracy without a word. Set '
-                f'data_preprocessor=dict({right}).')
+                f'data_preprocessor=dict({right}).'
+            )
 
 
 def text_encoder(clip: dict) -> TextEncoder:
@@ -186,19 +191,24 @@ def _check_spec(clip: dict) -> dict:
         raise ValueError(
             f'clip is {dict(clip)}: give dict(name=…, pretrained=…), like '
             "dict(name='ViT-B-16-quickgelu', pretrained='openai'); the keys "
-            f'are {", ".join(allowed)}.')
+            f'are {", ".join(allowed)}.'
+        )
     precision = clip.get('precision', 'fp32')
     if precision not in PRECISIONS:
-        raise ValueError(f'the precision of clip is {precision!r}: choose '
-                         f'one of {", ".join(map(repr, PRECISIONS))}.')
+        raise ValueError(
+            f'the precision of clip is {precision!r}: choose '
+            f'one of {", ".join(map(repr, PRECISIONS))}.'
+        )
     return dict(
         name=clip['name'],
         pretrained=clip.get('pretrained') or None,
-        precision=precision)
+        precision=precision,
+    )
 
 
-def _load(name: str, pretrained: str | None,
-          precision: str) -> dict[str, nn.Module]:
+def _load(
+    name: str, pretrained: str | None, precision: str
+) -> dict[str, nn.Module]:
     """Load a CLIP and take it apart.
 
     Returns:
@@ -209,8 +219,11 @@ def _load(name: str, pretrained: str | None,
         _check_local_dir(name, source, pretrained)
         source = f'{LOCAL_DIR}{source}'
     elif name.startswith(HF_HUB):
-        _check_reachable(name, huggingface_hub.constants.ENDPOINT,
-                         _is_cached(name[len(HF_HUB):]))
+        _check_reachable(
+            name,
+            huggingface_hub.constants.ENDPOINT,
+            _is_cached(name[len(HF_HUB) :]),
+        )
         source = name
     else:
         source = name.replace('/', '-')
@@ -219,12 +232,14 @@ def _load(name: str, pretrained: str | None,
             print_log(
                 f'{name} has random weights, since clip has no `pretrained`: '
                 'good for trying things out, and nothing else.',
-                logger='current')
+                logger='current',
+            )
         else:
             _check_pretrained(source, pretrained)
     try:
         model = open_clip.create_model(
-            source, pretrained=pretrained, precision=precision)
+            source, pretrained=pretrained, precision=precision
+        )
         tokenizer = open_clip.get_tokenizer(source)
     except ImportError as error:
         raise ImportError(
@@ -238,8 +253,7 @@ def _load(name: str, pretrained: str | None,
     return dict(image=visual, text=text)
 
 
-def _build_text_encoder(model: nn.Module, tokenizer,
-                        name: str) -> TextEncoder:
+def _build_text_encoder(model: nn.Module, tokenizer, name: str) -> TextEncoder:
     if hasattr(model, 'text_decoder'):  # CoCa's captions are not needed
         model.text_decoder = None
     tower = getattr(model, 'text', model)
@@ -256,7 +270,8 @@ def _build_text_encoder(model: nn.Module, tokenizer,
         embed_dim=_embed_dim(tower),
         plain_because=_why_plain(model, tower),
         name=name,
-        fingerprint=fingerprint)
+        fingerprint=fingerprint,
+    )
 
 
 def _embed_dim(tower: nn.Module) -> int:
@@ -288,9 +303,9 @@ def _why_plain(model: nn.Module, tower: nn.Module) -> str | None:
 
 def _local_dir(name: str) -> Path | None:
     if name.startswith(EMBEDDED):
-        return ASSETS / name[len(EMBEDDED):]
+        return ASSETS / name[len(EMBEDDED) :]
     if name.startswith(LOCAL_DIR):
-        return Path(name[len(LOCAL_DIR):]).expanduser()
+        return Path(name[len(LOCAL_DIR) :]).expanduser()
     return None
 
 
@@ -298,20 +313,24 @@ def _check_local_dir(name: str, folder: Path, pretrained: str | None) -> None:
     if pretrained:
         raise ValueError(
             f'clip has name={name!r} and pretrained={pretrained!r}: a folder '
-            'brings its own weights. Leave `pretrained` out.')
+            'brings its own weights. Leave `pretrained` out.'
+        )
     if not folder.is_dir():
         raise FileNotFoundError(
             f'clip has name={name!r}, but there is no folder '
-            f'{folder.absolute()}: give one that open_clip has saved.')
+            f'{folder.absolute()}: give one that open_clip has saved.'
+        )
     if not (folder / 'open_clip_config.json').is_file():
         raise FileNotFoundError(
             f'{folder.absolute()} has no open_clip_config.json: give a '
-            'folder that open_clip has saved.')
+            'folder that open_clip has saved.'
+        )
     if not any(file.suffix in WEIGHT_FILES for file in folder.iterdir()):
         raise FileNotFoundError(
             f'{folder.absolute()} has no weights '
             f'({", ".join("*" + s for s in WEIGHT_FILES[:3])}) beside its '
-            'open_clip_config.json, and would be used with random ones.')
+            'open_clip_config.json, and would be used with random ones.'
+        )
 
 
 def _check_name(name: str, source: str) -> None:
@@ -322,7 +341,8 @@ def _check_name(name: str, source: str) -> None:
             f'open_clip has no model {name!r}. '
             f'Near it: {", ".join(near) or "none"}. '
             '`open_clip.list_models()` lists all; a folder is '
-            f"'{LOCAL_DIR}FOLDER', a model on the hub '{HF_HUB}ORG/NAME'.")
+            f"'{LOCAL_DIR}FOLDER', a model on the hub '{HF_HUB}ORG/NAME'."
+        )
 
 
 def _check_pretrained(name: str, pretrained: str) -> None:
@@ -335,37 +355,57 @@ def _check_pretrained(name: str, pretrained: str) -> None:
         raise ValueError(
             f'pretrained={pretrained!r} is neither a tag of {name} nor a '
             f'file at {Path(pretrained).expanduser().absolute()}. Near it: '
-            f'{", ".join(near) or "none"}; all tags: {", ".join(tags)}.')
-    model_quick = open_clip.get_model_config(name).get('quick_gelu', False)
-    weights_quick = config.get('quick_gelu', False)
-    if model_quick != weights_quick:
-        kinds = {True: 'QuickGELU', False: 'GELU'}
-        right = (f'{name}-quickgelu'
-                 if weights_quick else name.removesuffix('-quickgelu'))
-        raise ValueError(
-            f'{name} computes with {kinds[model_quick]}, but the weights '
-            f'{pretrained!r} were trained with {kinds[weights_quick]}, and '
-            f'would lose accuracy without a word. Use name={right!r}.')
+            f'{", ".join(near) or "none"}; all tags: {", ".join(tags)}.'
+        )
+    _check_activation(name, pretrained, config)
     repo, file = os.path.split(config.get('hf_hub', ''))
     if repo:
-        _check_reachable(f'{name} with {pretrained!r} weights',
-                         huggingface_hub.constants.ENDPOINT,
-                         _is_cached(repo, file))
+        _check_reachable(
+            f'{name} with {pretrained!r} weights',
+            huggingface_hub.constants.ENDPOINT,
+            _is_cached(repo, file),
+        )
     elif config.get('url'):
         cached = Path('~/.cache/clip').expanduser() / os.path.basename(
-            config['url'])
-        _check_reachable(f'{name} with {pretrained!r} weights', config['url'],
-                         cached.is_file())
+            config['url']
+        )
+        _check_reachable(
+            f'{name} with {pretrained!r} weights',
+            config['url'],
+            cached.is_file(),
+        )
+
+
+def _check_activation(name: str, pretrained: str, config: dict) -> None:
+    quick = bool(open_clip.get_model_config(name).get('quick_gelu', False))
+    wanted = bool(config.get('quick_gelu', False))
+    if quick == wanted:
+        return
+    kinds = {True: 'QuickGELU', False: 'GELU'}
+    right = f'{name}-quickgelu' if wanted else name.removesuffix('-quickgelu')
+    advice = f'Use name={right!r}.'
+    if right not in open_clip.list_models():
+        advice = 'open_clip has no such model; choose another tag.'
+    raise ValueError(
+        f'{name} computes with {kinds[quick]}, but the weights '
+        f'{pretrained!r} were trained with {kinds[wanted]}, and would lose '
+        f'accuracy without a word. {advice}'
+    )
 
 
 def _is_cached(repo: str, file: str = '') -> bool:
     """Whether the hub's cache has weights of a repository."""
-    names = ('open_clip_model.safetensors', 'open_clip_pytorch_model.bin',
-             'open_clip_pytorch_model.safetensors', file)
+    names = (
+        'open_clip_model.safetensors',
+        'open_clip_pytorch_model.bin',
+        'open_clip_pytorch_model.safetensors',
+        file,
+    )
     return any(
-        isinstance(
-            huggingface_hub.try_to_load_from_cache(repo, name), str)
-        for name in names if name)
+        isinstance(huggingface_hub.try_to_load_from_cache(repo, name), str)
+        for name in names
+        if name
+    )
 
 
 def _check_reachable(what: str, url: str, cached: bool) -> None:
@@ -384,11 +424,14 @@ def _check_reachable(what: str, url: str, cached: bool) -> None:
         f'{what} must be downloaded, but {why}, and it is not in the cache '
         f'({huggingface_hub.constants.HF_HUB_CACHE}). Run once with a '
         'network, copy that cache from a machine that has it, or give a '
-        'file: clip=dict(name=…, pretrained=FILE).')
+        'file: clip=dict(name=…, pretrained=FILE).'
+    )
 
 
 def _dtype(visual: nn.Module) -> torch.dtype:
-    return next(b.dtype for b in visual.buffers() if b.is_floating_point())
+    # Of the weights: norms and tokens stay float32 in a half-precision tower.
+    # Every tower that open_clip has starts with a convolution.
+    return next(b.dtype for b in visual.buffers() if b.dim() == 4)
 
 
 def _running_model() -> dict:
@@ -407,4 +450,6 @@ def _is_close(received, wanted) -> bool:
         return received is wanted
     if received is None or len(received) != len(wanted):
         return False
-    return all(abs(a - b) < 0.01 for a, b in zip(received, wanted, strict=True))
+    return all(
+        abs(a - b) < 0.01 for a, b in zip(received, wanted, strict=True)
+    )

@@ -37,10 +37,12 @@ class CLIPHead(ClsHead):
     # Of the state dict; `local_metadata` carries it.
     _version = 1
 
-    def __init__(self,
-                 clip: dict,
-                 class_names: str | Sequence[str] | dict | None = None,
-                 **kwargs):
+    def __init__(
+        self,
+        clip: dict,
+        class_names: str | Sequence[str] | dict | None = None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.text_encoder = text_encoder(clip)
         self.class_names: tuple[str, ...] | None = None
@@ -83,8 +85,10 @@ class CLIPHead(ClsHead):
     def text_features(self) -> Tensor:
         """(K, E) float32, L2-normalised; one row per class."""
         self._require_class_names()
-        if self.training or (torch.is_grad_enabled() and any(
-                p.requires_grad for p in self.parameters())):
+        if self.training or (
+            torch.is_grad_enabled()
+            and any(p.requires_grad for p in self.parameters())
+        ):
             return self._normalised_text()
         state = self._state_of_text()
         if self._kept is None or self._kept_of != state:
@@ -120,7 +124,8 @@ class CLIPHead(ClsHead):
                 f'the backbone gives features of {image_features.shape[-1]} '
                 f'numbers, but {self.text_encoder.name} compares '
                 f'{text_features.shape[-1]}: give backbone and head the same '
-                '`clip`.')
+                '`clip`.'
+            )
         # Half precision would round logits of up to 100 to steps of 1/16.
         with torch.autocast(image_features.device.type, enabled=False):
             logits = image_features @ text_features.T
@@ -128,8 +133,9 @@ class CLIPHead(ClsHead):
             bias = self.text_encoder.logit_bias
             return logits if bias is None else logits + bias.float()
 
-    def loss(self, feats: tuple[Tensor], data_samples: list,
-             **kwargs) -> dict[str, Tensor]:
+    def loss(
+        self, feats: tuple[Tensor], data_samples: list, **kwargs
+    ) -> dict[str, Tensor]:
         """Compare logits with labels; see mmpretrain's ``ClsHead.loss``.
 
         Raises:
@@ -155,7 +161,9 @@ class CLIPHead(ClsHead):
         """What kept text features depend on."""
         encoder = self.text_encoder
         return tuple((id(p), p._version) for p in self.parameters()) + (
-            encoder.logit_scale.device, encoder.logit_scale.dtype)
+            encoder.logit_scale.device,
+            encoder.logit_scale.dtype,
+        )
 
     def _require_class_names(self) -> None:
         if self.class_names is None:
@@ -165,12 +173,14 @@ class CLIPHead(ClsHead):
                     'the head has no class names: set class_names to a list, '
                     'a text file, a known set or the config of a data set; '
                     'or load a checkpoint that mmcoop has saved, which '
-                    'brings its own.')
+                    'brings its own.'
+                )
             self.set_class_names(classes)
             print_log(
                 f'class_names: {len(classes)} from the data set, '
                 f'{", ".join(classes[:5])}…',
-                logger='current')
+                logger='current',
+            )
 
     def _compare_with_data(self) -> None:
         self._require_class_names()
@@ -181,10 +191,12 @@ class CLIPHead(ClsHead):
                 f'training data has {len(classes)} classes '
                 f'({", ".join(map(str, classes[:3]))}…): give one name per '
                 'class, in label order, or leave class_names out to use the '
-                "data set's own.")
+                "data set's own."
+            )
 
-    def _load_from_state_dict(self, state_dict, prefix, local_metadata,
-                              *args) -> None:
+    def _load_from_state_dict(
+        self, state_dict, prefix, local_metadata, *args
+    ) -> None:
         learned_with = local_metadata.get('fingerprint')
         encoder = self.text_encoder
         if learned_with not in (None, '', encoder.fingerprint):
@@ -192,17 +204,20 @@ class CLIPHead(ClsHead):
                 f'the checkpoint was learned with '
                 f'{local_metadata.get("clip")}, whose text tower has other '
                 f'weights than {encoder.name}: a context works only with the '
-                'CLIP that it was learned with. Set `clip` to that one.')
+                'CLIP that it was learned with. Set `clip` to that one.'
+            )
         names = local_metadata.get('class_names')
         if names and self.class_names is None:
             self.set_class_names(names)
         self._kept = None
-        super()._load_from_state_dict(state_dict, prefix, local_metadata,
-                                      *args)
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, *args
+        )
 
 
-def _note_what_it_belongs_to(head: CLIPHead, state_dict, prefix,
-                             local_metadata) -> None:
+def _note_what_it_belongs_to(
+    head: CLIPHead, state_dict, prefix, local_metadata
+) -> None:
     """Let a state dict carry the names and the CLIP it was learned with.
 
     As metadata, torch's place for what is no tensor: the state itself holds
@@ -211,7 +226,8 @@ def _note_what_it_belongs_to(head: CLIPHead, state_dict, prefix,
     local_metadata.update(
         class_names=list(head.class_names or ()),
         clip=head.text_encoder.name,
-        fingerprint=head.text_encoder.fingerprint)
+        fingerprint=head.text_encoder.fingerprint,
+    )
 
 
 def _classes_of_training() -> tuple[str, ...] | None:
@@ -235,4 +251,5 @@ def _check_labels(data_samples: list, num_classes: int) -> None:
             raise ValueError(
                 f'label {int(label.max())} of {sample.get("img_path")} is '
                 f'outside the {num_classes} class names (0 to '
-                f'{num_classes - 1}): give a name for every label.')
+                f'{num_classes - 1}): give a name for every label.'
+            )

@@ -26,11 +26,13 @@ class CoOpHead(CLIPHead):
             mmpretrain's ``ClsHead``.
     """
 
-    def __init__(self,
-                 clip: dict,
-                 class_names: str | Sequence[str] | dict | None = None,
-                 prompt_learner: dict | None = None,
-                 **kwargs):
+    def __init__(
+        self,
+        clip: dict,
+        class_names: str | Sequence[str] | dict | None = None,
+        prompt_learner: dict | None = None,
+        **kwargs,
+    ):
         super().__init__(clip, class_names, **kwargs)
         prompt_learner = dict(prompt_learner or {})
         prompt_learner.setdefault('type', 'mmcoop.PromptLearner')
@@ -38,7 +40,9 @@ class CoOpHead(CLIPHead):
             dict(
                 prompt_learner,
                 text_encoder=self.text_encoder,
-                class_names=self.class_names))
+                class_names=self.class_names,
+            )
+        )
 
     def encode_text(self) -> Tensor:
         """Encode the prompts around the current context.
@@ -54,21 +58,28 @@ class CoOpHead(CLIPHead):
     def _use_class_names(self, class_names: Sequence[str]) -> None:
         self.prompt_learner.set_class_names(class_names, self.text_encoder)
 
-    def _load_from_state_dict(self, state_dict, prefix, local_metadata,
-                              *args) -> None:
+    def _load_from_state_dict(
+        self, state_dict, prefix, local_metadata, *args
+    ) -> None:
         names = local_metadata.get('class_names')
-        if (self.prompt_learner.class_specific and names
-                and tuple(names) != self.class_names):
-            differs = next(
-                (pair for pair in zip(names, self.class_names, strict=False)
-                 if pair[0] != pair[1]), None)
-            which = f'; first {differs[0]!r}, not {differs[1]!r}' * bool(
-                differs)
+        if (
+            self.prompt_learner.class_specific
+            and names
+            and tuple(names) != self.class_names
+        ):
+            differing = [
+                f'; first {was!r}, not {now!r}'
+                for was, now in zip(names, self.class_names, strict=False)
+                if was != now
+            ]
+            which = differing[0] if differing else ''
             raise ValueError(
                 f'class_names has {len(self.class_names)} entries, and the '
                 "checkpoint's class-specific context was learned for "
                 f'{len(names)}{which}: CSC contexts belong to the classes '
                 'they were learned for. Pass those names, or train a unified '
-                'context.')
-        super()._load_from_state_dict(state_dict, prefix, local_metadata,
-                                      *args)
+                'context.'
+            )
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, *args
+        )

@@ -52,17 +52,24 @@ class PromptLayout(nn.Module):
         row_slot (Tensor): (R, ), the slot (flat) of each suffix row.
     """
 
-    def __init__(self,
-                 token_ids: Tensor,
-                 name_lengths: Tensor,
-                 eos: Tensor,
-                 num_context: int = 0,
-                 class_token_position: str = 'end',
-                 class_specific: bool = False,
-                 num_special: int = 1):
+    def __init__(
+        self,
+        token_ids: Tensor,
+        name_lengths: Tensor,
+        eos: Tensor,
+        num_context: int = 0,
+        class_token_position: str = 'end',
+        class_specific: bool = False,
+        num_special: int = 1,
+    ):
         super().__init__()
-        source, context = _arrange(token_ids, name_lengths, num_context,
-                                   class_token_position, num_special)
+        source, context = _arrange(
+            token_ids,
+            name_lengths,
+            num_context,
+            class_token_position,
+            num_special,
+        )
         token_ids = token_ids.gather(1, source)
         prefix = _shared(token_ids, context, class_specific, eos)
         lengths = eos + 1 - prefix
@@ -71,8 +78,8 @@ class PromptLayout(nn.Module):
         slot = torch.arange(T)
         used = slot < lengths[:, None]
         first = lengths.cumsum(0) - lengths
-        suffix_ids = token_ids[:, prefix:prefix + T][used]
-        suffix_context = context[:, prefix:prefix + T]
+        suffix_ids = token_ids[:, prefix : prefix + T][used]
+        suffix_context = context[:, prefix : prefix + T]
         rows = torch.cat([context[0, :prefix], suffix_context[used]])
 
         self.num_classes = K
@@ -81,10 +88,12 @@ class PromptLayout(nn.Module):
             token_ids=token_ids,
             context_index=context,
             row_token_id=torch.cat([token_ids[0, :prefix], suffix_ids]),
-            row_position=torch.cat([
-                torch.arange(prefix),
-                (prefix + slot).expand(K, T)[used],
-            ]),
+            row_position=torch.cat(
+                [
+                    torch.arange(prefix),
+                    (prefix + slot).expand(K, T)[used],
+                ]
+            ),
             context_row=(rows >= 0).nonzero()[:, 0],
             prefix_context=context[0, :prefix][context[0, :prefix] >= 0],
             suffix_context=context[0, prefix:][context[0, prefix:] >= 0],
@@ -103,8 +112,13 @@ class PromptLayout(nn.Module):
         return len(self.row_position)
 
 
-def _arrange(token_ids: Tensor, name_lengths: Tensor, M: int, position: str,
-             num_special: int) -> tuple[Tensor, Tensor]:
+def _arrange(
+    token_ids: Tensor,
+    name_lengths: Tensor,
+    M: int,
+    position: str,
+    num_special: int,
+) -> tuple[Tensor, Tensor]:
     """Move names among the context.
 
     Returns:
@@ -123,13 +137,14 @@ def _arrange(token_ids: Tensor, name_lengths: Tensor, M: int, position: str,
     return source, torch.where(is_context, context, -1)
 
 
-def _shared(token_ids: Tensor, context: Tensor, class_specific: bool,
-            eos: Tensor) -> int:
+def _shared(
+    token_ids: Tensor, context: Tensor, class_specific: bool, eos: Tensor
+) -> int:
     """P: how many leading places are the same in every class."""
     same = (token_ids == token_ids[:1]) & (context == context[:1])
     if class_specific:
         same &= context < 0
     same = same.all(dim=0)
     # Every class keeps at least its [EOS] in the suffix.
-    same[int(eos.min()):] = False
+    same[int(eos.min()) :] = False
     return int(same.long().cumprod(0).sum())

@@ -47,25 +47,29 @@ class PromptLearner(BaseModule):
             a name does not fit.
     """
 
-    def __init__(self,
-                 num_context: int | None = None,
-                 ctx_init: str | None = None,
-                 class_specific: bool = False,
-                 class_token_position: str = 'end',
-                 *,
-                 text_encoder: TextEncoder,
-                 class_names: Sequence[str] | None = None):
+    def __init__(
+        self,
+        num_context: int | None = None,
+        ctx_init: str | None = None,
+        class_specific: bool = False,
+        class_token_position: str = 'end',
+        *,
+        text_encoder: TextEncoder,
+        class_names: Sequence[str] | None = None,
+    ):
         super().__init__()
         if class_token_position not in POSITIONS:
             raise ValueError(
                 f'class_token_position is {class_token_position!r}: choose '
-                f'one of {", ".join(map(repr, POSITIONS))}.')
+                f'one of {", ".join(map(repr, POSITIONS))}.'
+            )
         if class_specific and class_names is None:
             raise ValueError(
                 'a class-specific context needs its class names when the '
                 'model is built, since it has vectors for each of them: set '
                 'class_names of the head to a list, a text file, a known set '
-                'or the config of the data set.')
+                'or the config of the data set.'
+            )
         self.class_specific = class_specific
         self.class_token_position = class_token_position
         self.layout: PromptLayout | None = None
@@ -83,8 +87,9 @@ class PromptLearner(BaseModule):
         if class_names is not None:
             self.set_class_names(class_names, text_encoder)
 
-    def set_class_names(self, class_names: Sequence[str],
-                        text_encoder: TextEncoder) -> None:
+    def set_class_names(
+        self, class_names: Sequence[str], text_encoder: TextEncoder
+    ) -> None:
         """Put the context around these names.
 
         Args:
@@ -100,13 +105,15 @@ class PromptLearner(BaseModule):
                 f'class_names has {len(class_names)} entries but the '
                 f'class-specific context has {len(self.ctx)}: it belongs to '
                 'the classes that it was learned for. Pass those names, or '
-                'train a unified context.')
+                'train a unified context.'
+            )
         self.layout = layout_of_names(
             class_names,
             text_encoder,
             num_context=self.num_context,
             class_token_position=self.class_token_position,
-            class_specific=self.class_specific).to(self.ctx.device)
+            class_specific=self.class_specific,
+        ).to(self.ctx.device)
 
     def forward(self, text_encoder: TextEncoder) -> Tensor:
         """Build one prompt per class from the current context vectors.
@@ -117,7 +124,8 @@ class PromptLearner(BaseModule):
         """
         layout = self._named_layout()
         prompts = text_encoder.token_embedding(layout.token_ids).to(
-            self.ctx.dtype)
+            self.ctx.dtype
+        )
         index = layout.context_index
         if self.class_specific:
             classes = torch.arange(len(index), device=index.device)[:, None]
@@ -134,13 +142,15 @@ class PromptLearner(BaseModule):
         """
         layout = self._named_layout()
         rows = text_encoder.token_embedding(layout.row_token_id).to(
-            self.ctx.dtype)
+            self.ctx.dtype
+        )
         if self.class_specific:
             vectors = self.ctx[:, layout.suffix_context]
         else:
             # `expand`, since its derivative is one sum over classes.
             vectors = self.ctx[layout.suffix_context].expand(
-                layout.num_classes, -1, -1)
+                layout.num_classes, -1, -1
+            )
         vectors = vectors.reshape(-1, self.ctx.shape[-1])
         if len(layout.prefix_context):
             vectors = torch.cat([self.ctx[layout.prefix_context], vectors])
@@ -149,7 +159,8 @@ class PromptLearner(BaseModule):
     def _named_layout(self) -> PromptLayout:
         if self.layout is None:
             raise RuntimeError(
-                'the prompts have no class names yet: call set_class_names.')
+                'the prompts have no class names yet: call set_class_names.'
+            )
         return self.layout
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
@@ -161,11 +172,13 @@ class PromptLearner(BaseModule):
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
-def layout_of_names(class_names: Sequence[str],
-                    text_encoder: TextEncoder,
-                    num_context: int,
-                    class_token_position: str = 'end',
-                    class_specific: bool = False) -> PromptLayout:
+def layout_of_names(
+    class_names: Sequence[str],
+    text_encoder: TextEncoder,
+    num_context: int,
+    class_token_position: str = 'end',
+    class_specific: bool = False,
+) -> PromptLayout:
     """Tokenise 'X … X name.', the original's way, and lay it out.
 
     Args:
@@ -185,16 +198,21 @@ def layout_of_names(class_names: Sequence[str],
     texts = [' '.join(['X'] * num_context + [name]) + '.' for name in names]
     counts = count_tokens(text_encoder, texts)
     L = text_encoder.context_length
-    long = [(count - L, name) for name, count in zip(
-        names, counts, strict=True) if count > L]
+    long = [
+        (count - L, name)
+        for name, count in zip(names, counts, strict=True)
+        if count > L
+    ]
     if long:
         worst = '; '.join(
-            f'{name!r} by {over}' for over, name in sorted(long)[:-6:-1])
+            f'{name!r} by {over}' for over, name in sorted(long)[:-6:-1]
+        )
         raise ValueError(
             f'{len(long)} of {len(names)} class names do not fit the {L} '
             f'tokens of {text_encoder.name} beside {num_context} context '
             f'vectors. Too long, in tokens: {worst}. Shorten the names or '
-            'lower num_context.')
+            'lower num_context.'
+        )
     token_ids = text_encoder.tokenizer(texts, context_length=L)
     # [SOS] and [EOS] in CLIP; towers from elsewhere may have only one.
     empty = count_tokens(text_encoder, [''])[0]
@@ -206,13 +224,15 @@ def layout_of_names(class_names: Sequence[str],
         num_context=num_context,
         class_token_position=class_token_position,
         class_specific=class_specific,
-        num_special=_num_special(text_encoder))
+        num_special=_num_special(text_encoder),
+    )
 
 
 def _num_special(text_encoder: TextEncoder) -> int:
     """How many tokens stand before the first word."""
-    a, b = text_encoder.tokenizer(['a', 'dog'],
-                                  context_length=text_encoder.context_length)
+    a, b = text_encoder.tokenizer(
+        ['a', 'dog'], context_length=text_encoder.context_length
+    )
     return int((a == b).long().cumprod(0).sum())
 
 
@@ -224,59 +244,75 @@ def _embed_words(words: str, text_encoder: TextEncoder) -> Tensor:
     if M < 1:
         raise ValueError(
             f'ctx_init is {words!r}, which holds no word: give words like '
-            "'a photo of a', or leave it out for a random start.")
-    if M != len(words.split()):
+            "'a photo of a', or leave it out for a random start."
+        )
+    if len(words.split()) != M:
         print_log(
             f'ctx_init {words!r} has {len(words.split())} words but {M} '
             f'tokens: num_context is {M}.',
-            logger='current')
+            logger='current',
+        )
     first = _num_special(text_encoder)
-    ids = text_encoder.tokenizer([words],
-                                 context_length=text_encoder.context_length)
+    ids = text_encoder.tokenizer(
+        [words], context_length=text_encoder.context_length
+    )
     device = text_encoder.token_embedding.weight.device
-    ids = ids[0, first:first + M].to(device)
+    ids = ids[0, first : first + M].to(device)
     return text_encoder.token_embedding(ids).float()
 
 
-def _num_context(num_context: int | None, ctx_init: str | None,
-                 words: Tensor | None) -> int:
+def _num_context(
+    num_context: int | None, ctx_init: str | None, words: Tensor | None
+) -> int:
     """M, from what was asked for."""
     if num_context is None:
         return DEFAULT_NUM_CONTEXT if words is None else len(words)
     if isinstance(num_context, bool) or not isinstance(num_context, int):
         raise TypeError(
             f'num_context is {num_context!r}, a {type(num_context).__name__}'
-            ': give a whole number of context vectors, like 16.')
+            ': give a whole number of context vectors, like 16.'
+        )
     if num_context < 1:
         raise ValueError(
             f'num_context is {num_context}: at least 1 context vector is '
             'needed to learn one. For hand-written prompts use '
-            'mmcoop.ZeroShotHead.')
+            'mmcoop.ZeroShotHead.'
+        )
     if words is not None and len(words) != num_context:
         raise ValueError(
             f'num_context is {num_context} but ctx_init {ctx_init!r} has '
             f'{len(words)} tokens: leave num_context out, or give words of '
-            'that length.')
+            'that length.'
+        )
     return num_context
 
 
 def _shape_error(loaded: Tensor, ctx: Tensor) -> str:
     """Say how a checkpoint's context differs from the model's."""
+
     def describe(shape):
         *classes, M, D = shape
         kind = f'class-specific, K = {classes[0]}' if classes else 'unified'
         return f'{kind}, M = {M}, D = {D}'
 
     if loaded.dim() not in (2, 3):
-        return (f'the checkpoint\'s context has shape {tuple(loaded.shape)}: '
-                'expected (M, D) or (K, M, D). Is it a CoOp checkpoint?')
+        return (
+            f"the checkpoint's context has shape {tuple(loaded.shape)}: "
+            'expected (M, D) or (K, M, D). Is it a CoOp checkpoint?'
+        )
     advice = 'Set num_context and class_specific as they were in training.'
     if loaded.shape[-1] != ctx.shape[-1]:
-        advice = ('D is the width of the text tower: load the CLIP that the '
-                  'context was learned with.')
+        advice = (
+            'D is the width of the text tower: load the CLIP that the '
+            'context was learned with.'
+        )
     elif loaded.dim() == ctx.dim() == 3 and len(loaded) != len(ctx):
-        advice = ('A class-specific context belongs to the classes that it '
-                  'was learned for. Pass those class_names, or train a '
-                  'unified context.')
-    return (f'the checkpoint\'s context is {describe(loaded.shape)}, but the '
-            f'model\'s is {describe(ctx.shape)}. {advice}')
+        advice = (
+            'A class-specific context belongs to the classes that it '
+            'was learned for. Pass those class_names, or train a '
+            'unified context.'
+        )
+    return (
+        f"the checkpoint's context is {describe(loaded.shape)}, but the "
+        f"model's is {describe(ctx.shape)}. {advice}"
+    )

@@ -70,15 +70,17 @@ class TextEncoder(nn.Module):
             tower that it was learned with. Defaults to ''.
     """
 
-    def __init__(self,
-                 model: nn.Module,
-                 tokenizer,
-                 tower: nn.Module,
-                 context_length: int,
-                 embed_dim: int,
-                 plain_because: str | None = None,
-                 name: str = 'CLIP',
-                 fingerprint: str = ''):
+    def __init__(
+        self,
+        model: nn.Module,
+        tokenizer,
+        tower: nn.Module,
+        context_length: int,
+        embed_dim: int,
+        plain_because: str | None = None,
+        name: str = 'CLIP',
+        fingerprint: str = '',
+    ):
         super().__init__()
         self.model = model
         self.tokenizer = tokenizer
@@ -152,11 +154,13 @@ class TextEncoder(nn.Module):
         # open_clip's own forward, on our embeddings: whatever a tower does
         # with its ids (pooling, padding masks, added tokens) stays as it is.
         hook = self.token_embedding.register_forward_hook(
-            lambda module, args, output: prompts.to(output.dtype))
+            lambda module, args, output: prompts.to(output.dtype)
+        )
         try:
             if hasattr(self.model, '_encode_text'):  # CoCa
                 features, _ = self.model._encode_text(
-                    token_ids, normalize=False)
+                    token_ids, normalize=False
+                )
                 return features
             return self.model.encode_text(token_ids)
         finally:
@@ -166,7 +170,8 @@ class TextEncoder(nn.Module):
         tower = self._tower
         dtype = tower.transformer.get_cast_dtype()
         x = prompts.to(dtype) + tower.positional_embedding.to(
-            dtype).index_select(0, layout.row_position)
+            dtype
+        ).index_select(0, layout.row_position)
         *blocks, last = tower.transformer.resblocks
         for block in blocks:
             x = _block(block, x, layout)
@@ -181,10 +186,9 @@ class TextEncoder(nn.Module):
         return x @ projection
 
 
-def _block(block: nn.Module,
-           x: Tensor,
-           layout: PromptLayout,
-           only_eos: bool = False) -> Tensor:
+def _block(
+    block: nn.Module, x: Tensor, layout: PromptLayout, only_eos: bool = False
+) -> Tensor:
     """One residual attention block.
 
     Args:
@@ -203,8 +207,12 @@ def _block(block: nn.Module,
     return x + block.ls_2(block.mlp(block.ln_2(x)))
 
 
-def _attention(attn: nn.MultiheadAttention, x: Tensor, layout: PromptLayout,
-               only_eos: bool) -> Tensor:
+def _attention(
+    attn: nn.MultiheadAttention,
+    x: Tensor,
+    layout: PromptLayout,
+    only_eos: bool,
+) -> Tensor:
     """Causal attention of packed rows.
 
     A suffix row meets the shared prefix, and the earlier rows of its own
@@ -222,8 +230,9 @@ def _attention(attn: nn.MultiheadAttention, x: Tensor, layout: PromptLayout,
         k, v = F.linear(x, weight_kv, bias_kv).chunk(2, dim=-1)
         out = q.new_empty(0, D)
     else:
-        q, k, v = F.linear(x, attn.in_proj_weight,
-                           attn.in_proj_bias).chunk(3, dim=-1)
+        q, k, v = F.linear(x, attn.in_proj_weight, attn.in_proj_bias).chunk(
+            3, dim=-1
+        )
         heads = [t[:P].view(P, H, d).transpose(0, 1)[None] for t in (q, k, v)]
         out = F.scaled_dot_product_attention(*heads, is_causal=True)
         out = out[0].transpose(0, 1).reshape(P, D)
@@ -232,35 +241,42 @@ def _attention(attn: nn.MultiheadAttention, x: Tensor, layout: PromptLayout,
     q = q * d**-0.5
     # (H, rows, d) x (H, d, P)
     to_prefix = q.view(-1, H, d).transpose(0, 1) @ k[:P].view(P, H, d).permute(
-        1, 2, 0)
+        1, 2, 0
+    )
     k_own, v_own = (
         _Pad.apply(t[P:], layout).view(K, T, H, d).transpose(1, 2)
-        for t in (k, v))
+        for t in (k, v)
+    )
     if only_eos:
         # (K, H, 1, d) x (K, H, d, T): [EOS] is its class's last row.
         to_own = q.view(K, H, 1, d) @ k_own.transpose(2, 3)
         to_own = to_own.view(K, H, T).masked_fill(
-            ~layout.slot_used[:, None], float('-inf'))
+            ~layout.slot_used[:, None], float('-inf')
+        )
     else:
         q_own = _Pad.apply(q, layout).view(K, T, H, d).transpose(1, 2)
         to_own = q_own @ k_own.transpose(2, 3)
         to_own = to_own.masked_fill(layout.slot_later, float('-inf'))
         to_own = _Unpad.apply(
-            to_own.transpose(1, 2).reshape(K, T, H * T), layout)
+            to_own.transpose(1, 2).reshape(K, T, H * T), layout
+        )
         to_own = to_own.view(-1, H, T)
 
     scores = torch.cat([to_prefix.transpose(0, 1), to_own], dim=-1)
-    shares = scores.softmax(dim=-1, dtype=torch.float32).to(v.dtype)
+    dtype = torch.promote_types(scores.dtype, torch.float32)
+    shares = scores.softmax(dim=-1, dtype=dtype).to(v.dtype)
     of_prefix, of_own = shares.split([P, T], dim=-1)
-    from_prefix = (of_prefix.transpose(0, 1)
-                   @ v[:P].view(P, H, d).transpose(0, 1)).transpose(0, 1)
+    from_prefix = (
+        of_prefix.transpose(0, 1) @ v[:P].view(P, H, d).transpose(0, 1)
+    ).transpose(0, 1)
     if only_eos:
         from_own = (of_own[:, :, None] @ v_own).view(K, H, d)
     else:
         of_own = _Pad.apply(of_own.reshape(-1, H * T), layout)
         from_own = of_own.view(K, T, H, T).transpose(1, 2) @ v_own
         from_own = _Unpad.apply(
-            from_own.transpose(1, 2).reshape(K, T, D), layout).view(-1, H, d)
+            from_own.transpose(1, 2).reshape(K, T, D), layout
+        ).view(-1, H, d)
     suffix = (from_prefix + from_own).reshape(-1, D)
     return attn.out_proj(torch.cat([out, suffix]))
 
@@ -286,7 +302,8 @@ def tokenize(encoder: TextEncoder, texts: Sequence[str]) -> Tensor:
             raise ValueError(
                 f'the text {text!r} has {count} tokens, start and end '
                 f'included, {count - L} more than the {L} that '
-                f'{encoder.name} takes: shorten it.')
+                f'{encoder.name} takes: shorten it.'
+            )
     return encoder.tokenizer(list(texts), context_length=L)
 
 

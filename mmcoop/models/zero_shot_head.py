@@ -39,19 +39,25 @@ class ZeroShotHead(CLIPHead):
         ValueError: If a template has no ``{}``, or a prompt does not fit.
     """
 
-    def __init__(self,
-                 clip: dict,
-                 class_names: str | Sequence[str] | dict | None = None,
-                 template: str | Sequence[str] = 'a photo of a {}.',
-                 **kwargs):
+    def __init__(
+        self,
+        clip: dict,
+        class_names: str | Sequence[str] | dict | None = None,
+        template: str | Sequence[str] = 'a photo of a {}.',
+        **kwargs,
+    ):
         super().__init__(clip, class_names, **kwargs)
-        templates = ENSEMBLES.get(template, [template]) if isinstance(
-            template, str) else template
+        templates = (
+            ENSEMBLES.get(template, [template])
+            if isinstance(template, str)
+            else template
+        )
         self.templates = tuple(map(_check_template, templates))
         if not self.templates:
             raise ValueError(
                 "template is empty: give at least one, like 'a photo of a "
-                "{}.'.")
+                "{}.'."
+            )
         self.layouts = nn.ModuleList()
         if self.class_names is not None:
             self._use_class_names(self.class_names)
@@ -68,30 +74,31 @@ class ZeroShotHead(CLIPHead):
         ]
         return torch.stack(features).mean(dim=0)
 
-    def loss(self, feats: tuple[Tensor], data_samples: list,
-             **kwargs) -> dict[str, Tensor]:
+    def loss(
+        self, feats: tuple[Tensor], data_samples: list, **kwargs
+    ) -> dict[str, Tensor]:
         """Refuse: there is nothing to train."""
         raise RuntimeError(
             'ZeroShotHead has nothing to train: evaluate it with '
-            'tools/test.py, or train a mmcoop.CoOpHead.')
+            'tools/test.py, or train a mmcoop.CoOpHead.'
+        )
 
     def _use_class_names(self, class_names: Sequence[str]) -> None:
         device = self.text_encoder.logit_scale.device
         self.layouts = nn.ModuleList(
             _layout_of_words(self.text_encoder, template, class_names)
-            for template in self.templates).to(device)
+            for template in self.templates
+        ).to(device)
 
 
-def _layout_of_words(encoder: TextEncoder, template: str,
-                     class_names: Sequence[str]) -> PromptLayout:
-    texts = [
-        template.format(name.replace('_', ' ')) for name in class_names
-    ]
+def _layout_of_words(
+    encoder: TextEncoder, template: str, class_names: Sequence[str]
+) -> PromptLayout:
+    texts = [template.format(name.replace('_', ' ')) for name in class_names]
     eos = torch.tensor(count_tokens(encoder, texts)) - 1
     return PromptLayout(
-        tokenize(encoder, texts),
-        name_lengths=torch.zeros_like(eos),
-        eos=eos)
+        tokenize(encoder, texts), name_lengths=torch.zeros_like(eos), eos=eos
+    )
 
 
 def _check_template(template: str) -> str:
@@ -102,5 +109,6 @@ def _check_template(template: str) -> str:
     if [f for f in fields if f is not None] != ['']:
         raise ValueError(
             f'the template is {template!r}: write {{}} once, where the class '
-            "name goes, as in 'a photo of a {}.'.")
+            "name goes, as in 'a photo of a {}.'."
+        )
     return template

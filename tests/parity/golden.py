@@ -17,17 +17,27 @@ import torch
 
 REFERENCE = Path(__file__).parent / 'coop_reference.npz'
 CLASS_NAMES = [
-    'dog', 'hot_dog', 'kite (bird of prey)', '2012 BMW M3 coupe',
-    'Annual Crop Land', 't-shirt', 'a', 'crème brûlée', 'CD player',
-    'black-footed albatross'
+    'dog',
+    'hot_dog',
+    'kite (bird of prey)',
+    '2012 BMW M3 coupe',
+    'Annual Crop Land',
+    't-shirt',
+    'a',
+    'crème brûlée',
+    'CD player',
+    'black-footed albatross',
 ]
 MODEL_CFG = dict(
     embed_dim=64,
     quick_gelu=True,
     vision_cfg=dict(
-        image_size=32, layers=2, width=128, patch_size=8, head_width=64),
+        image_size=32, layers=2, width=128, patch_size=8, head_width=64
+    ),
     text_cfg=dict(
-        context_length=77, vocab_size=49408, width=128, heads=2, layers=3))
+        context_length=77, vocab_size=49408, width=128, heads=2, layers=3
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -54,22 +64,29 @@ class Case:
             np.testing.assert_array_equal(drawn, ctx)
         images = rng.standard_normal((18, 3, 32, 32)).astype(np.float32)
         labels = rng.integers(0, 10, 18)
-        return (torch.from_numpy(ctx), torch.from_numpy(images),
-                torch.from_numpy(labels))
+        return (
+            torch.from_numpy(ctx),
+            torch.from_numpy(images),
+            torch.from_numpy(labels),
+        )
 
 
 CASES = [
     Case('unified_m4_end', dict(num_context=4)),
     Case('unified_m16_end', dict(num_context=16)),
     Case('csc_m4_end', dict(num_context=4, class_specific=True)),
-    Case('unified_m4_middle',
-         dict(num_context=4, class_token_position='middle')),
-    Case('unified_m4_front',
-         dict(num_context=4, class_token_position='front')),
-    Case('csc_m3_middle',
-         dict(
-             num_context=3, class_specific=True,
-             class_token_position='middle')),
+    Case(
+        'unified_m4_middle', dict(num_context=4, class_token_position='middle')
+    ),
+    Case(
+        'unified_m4_front', dict(num_context=4, class_token_position='front')
+    ),
+    Case(
+        'csc_m3_middle',
+        dict(
+            num_context=3, class_specific=True, class_token_position='middle'
+        ),
+    ),
     Case('words_end', dict(ctx_init='a photo of a')),
 ]
 
@@ -98,8 +115,11 @@ def _scale(key: str, z: np.ndarray) -> np.ndarray:
         return 1 + 0.1 * z
     if key.endswith('bias') or key == 'token_embedding.weight':
         return 0.02 * z
-    if key in ('positional_embedding', 'visual.positional_embedding',
-               'visual.class_embedding'):
+    if key in (
+        'positional_embedding',
+        'visual.positional_embedding',
+        'visual.class_embedding',
+    ):
         return 0.01 * z
     if key in ('text_projection', 'visual.proj'):
         return z / np.sqrt(z.shape[0])
