@@ -7,20 +7,15 @@ default_scope = 'mmpretrain'
 default_hooks = dict(
     # record the time of every iteration
     timer=dict(type='IterTimerHook'),
-
     # print a log line every 10 iterations
     logger=dict(type='LoggerHook', interval=10),
-
     # change the learning rate once an epoch
     param_scheduler=dict(type='ParamSchedulerHook'),
-
     # save once an epoch, and keep the last three: a checkpoint is some tens
     # of kilobytes, and the last epoch's context is the result (not the best)
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3),
-
     # shuffle differently every epoch on several GPUs too
     sampler_seed=dict(type='DistSamplerSeedHook'),
-
     # draw predictions where tools/test.py is asked to (--show-dir)
     visualization=dict(type='VisualizationHook', enable=False),
 )

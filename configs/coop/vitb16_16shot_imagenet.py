@@ -5,6 +5,7 @@
 Wants ImageNet in `data/imagenet` (`train/` and `val/`, a folder per class)
 and downloads the weights once. Accuracy: not measured here.
 """
+
 _base_ = [
     '../_base_/models/coop.py',
     '../_base_/datasets/imagenet.py',

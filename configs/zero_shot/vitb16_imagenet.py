@@ -5,6 +5,7 @@
 `--cfg-options model.head.template=imagenet_7` takes the ensemble of 7 that
 CLIP's authors published, `openai_80` that of 80. Accuracy: not measured here.
 """
+
 _base_ = [
     '../_base_/models/zero_shot.py',
     '../_base_/datasets/imagenet.py',

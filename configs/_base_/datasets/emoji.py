@@ -7,7 +7,8 @@ train_pipeline = [
         scale=64,
         crop_ratio_range=(0.08, 1.0),
         backend='pillow',
-        interpolation='bicubic'),
+        interpolation='bicubic',
+    ),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
@@ -19,7 +20,8 @@ test_pipeline = [
         scale=64,
         edge='short',
         backend='pillow',
-        interpolation='bicubic'),
+        interpolation='bicubic',
+    ),
     dict(type='CenterCrop', crop_size=64),
     dict(type='PackInputs'),
 ]
@@ -40,7 +42,10 @@ train_dataloader = dict(
             type='mmcoop.Emoji',
             data_root=data_root,
             split='train',
-            pipeline=train_pipeline)))
+            pipeline=train_pipeline,
+        ),
+    ),
+)
 
 val_dataloader = dict(
     batch_size=100,
@@ -51,8 +56,10 @@ val_dataloader = dict(
         type='mmcoop.Emoji',
         data_root=data_root,
         split='test',
-        pipeline=test_pipeline))
-val_evaluator = dict(type='Accuracy', topk=(1, ))
+        pipeline=test_pipeline,
+    ),
+)
+val_evaluator = dict(type='Accuracy', topk=(1,))
 
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator

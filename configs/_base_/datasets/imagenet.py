@@ -7,7 +7,8 @@ train_pipeline = [
         scale=224,
         crop_ratio_range=(0.08, 1.0),
         backend='pillow',
-        interpolation='bicubic'),
+        interpolation='bicubic',
+    ),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
@@ -19,7 +20,8 @@ test_pipeline = [
         scale=224,
         edge='short',
         backend='pillow',
-        interpolation='bicubic'),
+        interpolation='bicubic',
+    ),
     dict(type='CenterCrop', crop_size=224),
     dict(type='PackInputs'),
 ]
@@ -40,7 +42,10 @@ train_dataloader = dict(
             type='mmcoop.ImageNet',
             data_root=data_root,
             split='train',
-            pipeline=train_pipeline)))
+            pipeline=train_pipeline,
+        ),
+    ),
+)
 
 val_dataloader = dict(
     batch_size=100,
@@ -51,7 +56,9 @@ val_dataloader = dict(
         type='mmcoop.ImageNet',
         data_root=data_root,
         split='val',
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 val_evaluator = dict(type='Accuracy', topk=(1, 5))
 
 test_dataloader = val_dataloader

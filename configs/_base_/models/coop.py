@@ -8,7 +8,8 @@ model = dict(
         mean=[122.7709383, 116.7460125, 104.09373615],
         std=[68.5005327, 66.6321375, 70.32316305],
         # images are loaded as BGR
-        to_rgb=True),
+        to_rgb=True,
+    ),
     backbone=dict(type='mmcoop.CLIPVision', clip=clip),
     head=dict(
         type='mmcoop.CoOpHead',
@@ -25,5 +26,8 @@ model = dict(
             # with many shots
             class_specific=False,
             # or 'middle', 'front'
-            class_token_position='end'),
-        loss=dict(type='CrossEntropyLoss', loss_weight=1.0)))
+            class_token_position='end',
+        ),
+        loss=dict(type='CrossEntropyLoss', loss_weight=1.0),
+    ),
+)

@@ -2,7 +2,8 @@
 max_epochs = 100
 
 optim_wrapper = dict(
-    optimizer=dict(type='SGD', lr=0.002, momentum=0.9, weight_decay=5e-4))
+    optimizer=dict(type='SGD', lr=0.002, momentum=0.9, weight_decay=5e-4)
+)
 
 param_scheduler = [
     # 0.005 * 0.002 = 1e-5; end=2, since end=1 would never leave it
@@ -13,7 +14,8 @@ param_scheduler = [
         T_max=max_epochs,
         begin=1,
         end=max_epochs,
-        by_epoch=True),
+        by_epoch=True,
+    ),
 ]
 
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs, val_interval=max_epochs)
