@@ -12,9 +12,9 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
     """Read an image as CLIP's own pipeline does, or say which one is broken.
 
     It differs from mmcv's transform of the same name in three points. Images
-    are decoded by Pillow, which refuses a truncated file where OpenCV fills
-    the rest with grey. An error names the file. And an image that is loaded
-    already, as mmpretrain's inferencers do it, is left as it is.
+    are decoded by Pillow, which refuses a truncated file, while OpenCV 4 may
+    fill it up with grey. An error names the file. And an image that is
+    loaded already, as mmpretrain's inferencers do it, is left as it is.
 
     Args:
         to_float32 (bool): Whether ``img`` is float32 instead of uint8.

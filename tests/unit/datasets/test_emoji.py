@@ -98,7 +98,9 @@ def test_unpacks_into_an_empty_folder_and_leaves_nothing_else(tmp_path):
 def test_home_folder_is_expanded(unpacked, monkeypatch):
     monkeypatch.setenv('HOME', str(unpacked.parent))
     dataset = Emoji(data_root='~/emoji', split='test_streamline')
-    assert os.path.isfile(dataset.get_data_info(0)['img_path'])
+    path = dataset.get_data_info(0)['img_path']
+    assert path.startswith(str(unpacked))
+    assert os.path.isfile(path)
 
 
 def _load(root, barrier, sizes):

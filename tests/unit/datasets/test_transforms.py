@@ -74,8 +74,10 @@ def test_test_pipeline_gives_what_open_clip_gives(
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
 
 
-def test_pixels_are_those_of_pillow_in_bgr(tmp_path):
-    path = str(tmp_path / 'image.jpg')
+# OpenCV does not know PCX.
+@pytest.mark.parametrize('extension', ['jpg', 'pcx'])
+def test_pixels_are_those_of_pillow_in_bgr(tmp_path, extension):
+    path = str(tmp_path / f'image.{extension}')
     noise(9, 5).save(path)
     results = LoadImageFromFile()(dict(img_path=path))
     expected = np.array(Image.open(path))[:, :, ::-1]
