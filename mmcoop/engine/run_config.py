@@ -117,11 +117,13 @@ def draw_predictions(cfg: Config, **options: Any) -> None:
         cfg (Config): Changed in place: ``default_hooks.visualization``.
         **options: Of mmpretrain's `VisualizationHook`.
     """
-    hooks = cfg.setdefault('default_hooks', {})
-    hooks.setdefault(
-        'visualization', dict(type='mmpretrain.VisualizationHook')
+    hooks = cfg.get('default_hooks') or {}
+    hook = hooks.get('visualization') or dict(
+        type='mmpretrain.VisualizationHook'
     )
-    hooks.visualization.update(options, enable=True)
+    cfg.default_hooks = dict(
+        hooks, visualization={**hook, **options, 'enable': True}
+    )
 
 
 def use_test_time_augmentation(cfg: Config) -> None:
@@ -134,8 +136,8 @@ def use_test_time_augmentation(cfg: Config) -> None:
     Raises:
         CommandError: If no pipeline of test data is found to put views into.
     """
-    datasets = list(_datasets(cfg.test_dataloader.dataset))
-    dataset = next((item for item in datasets if 'pipeline' in item), None)
+    found = [item for _, item in _datasets(cfg.test_dataloader.dataset)]
+    dataset = next((item for item in found if 'pipeline' in item), None)
     if dataset is None:
         raise CommandError(
             '--tta changes the pipeline of test_dataloader.dataset, and '
@@ -167,7 +169,7 @@ def check_data_roots(cfg: Config, loaders: tuple[str, ...] = LOADERS) -> None:
     """
     for name in loaders:
         loader = cfg.get(name) or {}
-        for dataset in _datasets(loader.get('dataset')):
+        for place, dataset in _datasets(loader.get('dataset')):
             root = dataset.get('data_root') or ''
             is_remote = '://' in root
             is_ours = str(dataset.get('type')).startswith('mmcoop.')
@@ -177,19 +179,21 @@ def check_data_roots(cfg: Config, loaders: tuple[str, ...] = LOADERS) -> None:
                 f'The data of {name} are missing: data_root={root!r} '
                 f'is no folder (looked for {Path(root).absolute()}). Put or '
                 'link the data there, or set data_root in the config or '
-                f'with --cfg-options {name}.dataset.data_root=FOLDER.'
+                f'with --cfg-options {name}.{place}.data_root=FOLDER.'
             )
 
 
-def _datasets(node: Any) -> Iterator[ConfigDict]:
-    """Give each data set's config, also those inside wrappers."""
+def _datasets(
+    node: Any, place: str = 'dataset'
+) -> Iterator[tuple[str, ConfigDict]]:
+    """Give each data set's place and config, also those inside wrappers."""
     if isinstance(node, dict):
-        yield node
-        yield from _datasets(node.get('dataset'))
-        yield from _datasets(node.get('datasets'))
+        yield place, node
+        for key in ('dataset', 'datasets'):
+            yield from _datasets(node.get(key), f'{place}.{key}')
     elif isinstance(node, list | tuple):
-        for item in node:
-            yield from _datasets(item)
+        for index, item in enumerate(node):
+            yield from _datasets(item, f'{place}.{index}')
 
 
 def _similar_files(path: Path) -> str:

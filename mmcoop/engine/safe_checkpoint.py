@@ -130,6 +130,7 @@ def _harmless() -> list[Any]:
         HistoryBuffer,
         ConfigDict,
         (_statistic, 'builtins.getattr'),
+        bytes,  # of empty arrays
         np.ndarray,
         np.dtype,
         *{type(np.dtype(code)) for code in np.typecodes['All']},
