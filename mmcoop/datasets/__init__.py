@@ -1,16 +1,32 @@
 """Data sets, wrappers around data sets, and steps of a data pipeline."""
 
+from .base_new import BaseNew, classes_of_part
 from .batch_sampler import FullBatchSampler
+from .cached_features import CachedFeatures
+from .coop_facts import COOP_DATASETS, IMAGENET_VARIANTS
+from .coop_splits import CoOpSplit
 from .emoji import Emoji
+from .feature_file import UnusableFeaturesError
 from .few_shot import FewShot, few_shot_indices
 from .imagenet import ImageNet
+from .imagenet_variants import ImageNetVariant
+from .keep_features import keep_features
 from .transforms import LoadImageFromFile
 
 __all__ = [
+    'COOP_DATASETS',
+    'IMAGENET_VARIANTS',
+    'BaseNew',
+    'CachedFeatures',
+    'CoOpSplit',
     'Emoji',
     'FewShot',
     'FullBatchSampler',
     'ImageNet',
+    'ImageNetVariant',
     'LoadImageFromFile',
+    'UnusableFeaturesError',
+    'classes_of_part',
     'few_shot_indices',
+    'keep_features',
 ]

@@ -9,6 +9,7 @@ T the longest suffix (see `prompt_layout.py`).
 from .clip import CLIPVision
 from .clip_head import CLIPHead
 from .coop_head import CoOpHead
+from .given_features import GivenFeatures
 from .prompt_layout import PromptLayout
 from .prompt_learner import PromptLearner
 from .text_encoder import TextEncoder
@@ -18,6 +19,7 @@ __all__ = [
     'CLIPHead',
     'CLIPVision',
     'CoOpHead',
+    'GivenFeatures',
     'PromptLayout',
     'PromptLearner',
     'TextEncoder',

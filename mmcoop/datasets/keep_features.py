@@ -1,0 +1,90 @@
+"""Run the image tower once over all views of all images."""
+
+import torch
+from mmengine.config import Config
+from mmengine.dataset import default_collate
+from mmengine.device import get_device
+from mmengine.logging import MessageHub
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+from tqdm import tqdm
+
+from mmcoop.registry import MODELS
+
+from .cached_features import CachedFeatures
+from .feature_file import FeatureWriter, UnusableFeaturesError
+from .feature_origin import fingerprint_weights
+from .image_views import ImageViews
+
+
+def keep_features(
+    features: CachedFeatures, batch_size: int, num_workers: int = 0
+) -> bool:
+    """Compute features and write them, unless they are there already.
+
+    Goes on where an earlier attempt ended. Batches are formed in the data
+    set's order: with the batch size of an evaluation, the features are
+    those of that evaluation to the last bit.
+
+    Args:
+        features (CachedFeatures): What to compute, with ``lazy_init=True``.
+        batch_size (int): Images at a time.
+        num_workers (int): Processes that read and augment images.
+
+    Returns:
+        bool: Whether anything had to be computed.
+    """
+    preprocessor, backbone = _build(features.image_model)
+    weights = fingerprint_weights(backbone)
+    try:
+        features.open(weights)
+        return False
+    except UnusableFeaturesError:
+        pass
+    origin = features.origin(weights)
+    origin['images']['contents'] = features.contents()
+    writer = FeatureWriter(
+        features.path,
+        origin,
+        features.num_views,
+        len(features.dataset),
+        rows_per_block=batch_size,
+    )
+    views = ImageViews(features.dataset, features.num_views, features.seed)
+    loader = DataLoader(
+        Subset(views, range(writer.done, len(views))),
+        batch_size,
+        num_workers=num_workers,
+        collate_fn=default_collate,
+    )
+    bar = tqdm(
+        desc=str(features.path),
+        initial=writer.done,
+        total=len(views),
+        unit='image',
+    )
+    with bar, torch.inference_mode():
+        for batch in loader:
+            rows = backbone(preprocessor(batch)['inputs'])[-1].cpu()
+            # numpy has no bfloat16, and float32 holds its values
+            if rows.dtype == torch.bfloat16:
+                rows = rows.float()
+            writer.append(rows.numpy())
+            bar.update(len(rows))
+    writer.finish()
+    features.open(weights)
+    return True
+
+
+def _build(image_model: dict) -> tuple[nn.Module, nn.Module]:
+    """Build what an `ImageClassifier` has in front of its head."""
+    # Where the image tower looks whether mean and deviation are its own
+    cfg = Config(dict(model=image_model)).pretty_text
+    MessageHub.get_current_instance().update_info('cfg', cfg)
+    preprocessor = dict(image_model['data_preprocessor'])
+    preprocessor.setdefault('type', 'mmpretrain.ClsDataPreprocessor')
+    device = get_device()
+    return (
+        MODELS.build(preprocessor).to(device),
+        MODELS.build(image_model['backbone']).to(device).eval(),
+    )
