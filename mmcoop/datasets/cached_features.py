@@ -195,9 +195,9 @@ class CachedFeatures:
         sample = DataSample().set_gt_label(info['gt_label'])
         known = ('img_path', 'sample_idx')
         sample.set_metainfo({k: info[k] for k in known if k in info})
-        return dict(
-            inputs=torch.from_numpy(np.array(row)), data_samples=sample
-        )
+        # A copy: torch wants memory that can be written to.
+        inputs = torch.from_numpy(row.copy())
+        return dict(inputs=inputs, data_samples=sample)
 
     def _view(self) -> int:
         if self.num_views == 1:
