@@ -13,8 +13,9 @@ STAMP := .venv/.installed
 demo: $(STAMP)
 	$(BIN)/python tools/demo.py
 
+# By file, so that what a file's tests share is made once
 test: lint
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
