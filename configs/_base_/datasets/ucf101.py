@@ -1,0 +1,6 @@
+# UCF101: 101 classes
+_base_ = './coop_split.py'
+
+train_dataloader = dict(dataset=dict(dataset=dict(name='ucf101')))
+val_dataloader = dict(dataset=dict(name='ucf101'))
+test_dataloader = dict(dataset=dict(name='ucf101'))

@@ -1,0 +1,17 @@
+"""CoOp, RN50, 16 shots, M = 16, UCF101.
+
+    python tools/train.py configs/coop/rn50_16shot_ucf101.py
+
+Wants the images in `data/ucf101`: `python tools/prepare_dataset.py ucf101`.
+Accuracy: not measured here.
+"""
+
+_base_ = [
+    '../_base_/models/coop.py',
+    '../_base_/datasets/ucf101.py',
+    '../_base_/schedules/coop_200e.py',
+    '../_base_/default_runtime.py',
+]
+
+clip = dict(name='RN50-quickgelu', pretrained='openai')
+model = dict(backbone=dict(clip=clip), head=dict(clip=clip))

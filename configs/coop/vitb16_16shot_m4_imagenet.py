@@ -1,0 +1,26 @@
+"""CoOp, ViT-B/16, 16 shots, M = 4, ImageNet.
+
+    python tools/train.py configs/coop/vitb16_16shot_m4_imagenet.py
+
+Wants ImageNet in `data/imagenet` (`train/` and `val/`, a folder per class)
+and downloads the weights once.
+Accuracy: not measured here.
+"""
+
+_base_ = [
+    '../_base_/models/coop.py',
+    '../_base_/datasets/imagenet.py',
+    '../_base_/schedules/coop_50e.py',
+    '../_base_/default_runtime.py',
+]
+
+clip = dict(name='ViT-B-16-quickgelu', pretrained='openai')
+model = dict(
+    backbone=dict(clip=clip),
+    head=dict(
+        clip=clip,
+        # CLIP's names, not mmpretrain's, in the order of the sorted folders
+        class_names='imagenet',
+        prompt_learner=dict(num_context=4),
+    ),
+)

@@ -1,0 +1,30 @@
+"""Hand-written prompts, RN50, Caltech101.
+
+    python tools/test.py configs/zero_shot/rn50_caltech101.py
+
+Wants the images in `data/caltech-101`: `python tools/prepare_dataset.py
+caltech101`.
+Accuracy: not measured here.
+"""
+
+_base_ = [
+    '../_base_/models/zero_shot.py',
+    '../_base_/datasets/caltech101.py',
+    '../_base_/default_runtime.py',
+]
+
+clip = dict(name='RN50-quickgelu', pretrained='openai')
+model = dict(
+    backbone=dict(clip=clip),
+    head=dict(
+        clip=clip,
+        class_names=dict(type='mmcoop.CoOpSplit', name='caltech101'),
+        template='a photo of a {}.',
+    ),
+)
+
+# one evaluation: there is nothing to train
+train_dataloader = None
+val_dataloader = None
+val_evaluator = None
+test_cfg = dict()

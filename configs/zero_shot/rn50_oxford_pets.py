@@ -1,0 +1,30 @@
+"""Hand-written prompts, RN50, OxfordPets.
+
+    python tools/test.py configs/zero_shot/rn50_oxford_pets.py
+
+Wants the images in `data/oxford_pets`: `python tools/prepare_dataset.py
+oxford_pets`.
+Accuracy: not measured here.
+"""
+
+_base_ = [
+    '../_base_/models/zero_shot.py',
+    '../_base_/datasets/oxford_pets.py',
+    '../_base_/default_runtime.py',
+]
+
+clip = dict(name='RN50-quickgelu', pretrained='openai')
+model = dict(
+    backbone=dict(clip=clip),
+    head=dict(
+        clip=clip,
+        class_names=dict(type='mmcoop.CoOpSplit', name='oxford_pets'),
+        template='a photo of a {}, a type of pet.',
+    ),
+)
+
+# one evaluation: there is nothing to train
+train_dataloader = None
+val_dataloader = None
+val_evaluator = None
+test_cfg = dict()
