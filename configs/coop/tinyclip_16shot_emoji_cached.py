@@ -31,7 +31,6 @@ features = dict(
         data_preprocessor=_base_.model.data_preprocessor,
         backbone=dict(type='mmcoop.CLIPVision', clip=clip),
     ),
-    made_by='{{ fileDirname }}/{{ fileBasename }}',
 )
 
 # features are read faster than workers could hand them over

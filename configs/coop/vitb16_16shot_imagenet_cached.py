@@ -33,7 +33,6 @@ features = dict(
         data_preprocessor=_base_.model.data_preprocessor,
         backbone=dict(type='mmcoop.CLIPVision', clip=_base_.clip),
     ),
-    made_by='{{ fileDirname }}/{{ fileBasename }}',
 )
 
 # features are read faster than workers could hand them over

@@ -45,7 +45,6 @@ class CachedFeatures:
             that sees the images has them.
         num_views (int): V, how many views to use; there may be more.
         seed (int): Of the views' augmentation.
-        made_by (str): The config that errors tell to compute features with.
         lazy_init (bool): Whether to look for the features on first use only.
 
     Raises:
@@ -61,7 +60,6 @@ class CachedFeatures:
         image_model: dict,
         num_views: int = 1,
         seed: int = 1,
-        made_by: str = 'CONFIG',
         lazy_init: bool = False,
     ) -> None:
         if num_views < 1:
@@ -73,7 +71,6 @@ class CachedFeatures:
         self.image_model = image_model
         self.num_views = num_views
         self.seed = seed
-        self._made_by = made_by
         self._pipelines = pipelines_of(dataset)
         self.dataset = DATASETS.build(dataset)
         self._fully_initialized = False
@@ -100,9 +97,9 @@ class CachedFeatures:
         except UnusableFeaturesError as error:
             raise UnusableFeaturesError(
                 f'The kept features {self.path} cannot be used: {error}. '
-                'Compute them, with the same --cfg-options as this run if it '
-                'has any:\n    python tools/cache_features.py '
-                f'{self._made_by}'
+                'Compute them with the config of this run, and with its '
+                '--cfg-options if it has any:\n'
+                '    python tools/cache_features.py CONFIG'
             ) from error
 
     def open(self, weights: str) -> None:
