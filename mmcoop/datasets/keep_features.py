@@ -1,7 +1,6 @@
 """Run the image tower once over all views of all images."""
 
 import torch
-from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.device import get_device
 from mmengine.logging import MessageHub
@@ -13,7 +12,7 @@ from mmcoop.registry import MODELS
 
 from .cached_features import CachedFeatures
 from .feature_file import FeatureWriter, UnusableFeaturesError
-from .feature_origin import fingerprint_weights
+from .feature_origin import fingerprint_weights, plain
 from .image_views import ImageViews
 
 
@@ -79,7 +78,7 @@ def keep_features(
 def _build(image_model: dict) -> tuple[nn.Module, nn.Module]:
     """Build what an `ImageClassifier` has in front of its head."""
     # Where the image tower looks whether mean and deviation are its own
-    cfg = Config(dict(model=image_model)).pretty_text
+    cfg = f'model = {plain(image_model)!r}'
     MessageHub.get_current_instance().update_info('cfg', cfg)
     preprocessor = dict(image_model['data_preprocessor'])
     preprocessor.setdefault('type', 'mmpretrain.ClsDataPreprocessor')
