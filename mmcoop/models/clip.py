@@ -15,12 +15,13 @@ from urllib.parse import urlsplit
 import huggingface_hub
 import open_clip
 import torch
-from mmengine.config import Config
-from mmengine.logging import MessageHub, print_log
+from mmengine.logging import print_log
 from mmpretrain.models.backbones.base_backbone import BaseBackbone
+from mmpretrain.models.utils import ClsDataPreprocessor
 from open_clip.pretrained import get_pretrained_cfg
 from open_clip.transformer import ResidualAttentionBlock, TextTransformer
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_module_registration_hook
 
 from mmcoop.registry import MODELS
 
@@ -76,7 +77,6 @@ class CLIPVision(BaseBackbone):
         )
         self.mean = tuple(self.visual.preprocess_cfg['mean'])
         self.std = tuple(self.visual.preprocess_cfg['std'])
-        self._checked = False
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         """Encode images.
@@ -89,7 +89,7 @@ class CLIPVision(BaseBackbone):
             tuple[Tensor]: (N, E) image features before normalisation.
 
         Raises:
-            ValueError: If size, mean or deviation are not the model's.
+            ValueError: If the size is not the model's.
         """
         if tuple(x.shape[-2:]) != self.image_size:
             raise ValueError(
@@ -98,9 +98,6 @@ class CLIPVision(BaseBackbone):
                 f'{self.image_size[1]}: set that size in the transforms of '
                 'the pipeline (RandomResizedCrop, CenterCrop).'
             )
-        if not self._checked:
-            self._checked = True
-            self._check_preprocessor(_running_model())
         features = self.visual(x.to(_dtype(self.visual)))
         if isinstance(features, tuple):  # CoCa's tower adds its tokens
             features = features[0]
@@ -114,30 +111,53 @@ class CLIPVision(BaseBackbone):
     def init_weights(self) -> None:
         """Keep the loaded weights (mmengine calls this before training)."""
 
-    def _check_preprocessor(self, model: dict) -> None:
-        """Compare a config's data preprocessor with what CLIP needs."""
-        if model.get('backbone', {}).get('clip') != self.clip:
-            return  # another run's config, or none
-        preprocessor = model.get('data_preprocessor') or {}
+    def check_preprocessor(self, preprocessor: ClsDataPreprocessor) -> None:
+        """Compare a data preprocessor with what the tower was trained on.
+
+        Args:
+            preprocessor (ClsDataPreprocessor): Of the model around it.
+
+        Raises:
+            ValueError: If it differs.
+        """
         wanted = dict(
             mean=[255 * value for value in self.mean],
             std=[255 * value for value in self.std],
             to_rgb=True,
         )
-        wrong = {
-            key: preprocessor.get(key)
-            for key, value in wanted.items()
-            if not _is_close(preprocessor.get(key), value)
+        received = {
+            name: None if values is None else values.flatten().tolist()
+            for name in ('mean', 'std')
+            for values in [getattr(preprocessor, name, None)]
         }
+        received['to_rgb'] = preprocessor.to_rgb
+        wrong = ', '.join(
+            f'{name}={value}'
+            for name, value in received.items()
+            if not _is_close(value, wanted[name])
+        )
         if wrong:
-            received = ', '.join(f'{k}={v}' for k, v in wrong.items())
-            right = ', '.join(f'{k}={v}' for k, v in wanted.items())
+            right = ', '.join(f'{name}={v}' for name, v in wanted.items())
             raise ValueError(
-                f'data_preprocessor has {received}, but '
-                f'{self.clip["name"]} was trained with other input, and '
-                'would lose accuracy without a word. Set '
-                f'data_preprocessor=dict({right}).'
+                f'data_preprocessor has {wrong}, but {self.clip["name"]} was '
+                'trained with other input, and would lose accuracy without a '
+                f'word. Set data_preprocessor=dict({right}).'
             )
+
+
+def _check_neighbour(parent: nn.Module, name: str, child: nn.Module) -> None:
+    """Check the data preprocessor of the model that a tower goes into.
+
+    torch calls this for every module put into another: the one moment at
+    which a backbone and what stands beside it meet, whoever builds them.
+    """
+    if isinstance(child, CLIPVision):
+        preprocessor = getattr(parent, 'data_preprocessor', None)
+        if isinstance(preprocessor, ClsDataPreprocessor):
+            child.check_preprocessor(preprocessor)
+
+
+register_module_module_registration_hook(_check_neighbour)
 
 
 def text_encoder(clip: dict) -> TextEncoder:
@@ -432,17 +452,6 @@ def _dtype(visual: nn.Module) -> torch.dtype:
     # Of the weights: norms and tokens stay float32 in a half-precision tower.
     # Every tower that open_clip has starts with a convolution.
     return next(b.dtype for b in visual.buffers() if b.dim() == 4)
-
-
-def _running_model() -> dict:
-    """`model` of the config that mmengine runs now; {} outside a run.
-
-    mmengine puts the config's text into its message hub, the one place
-    where a module can see what the module beside it was built with.
-    """
-    text = MessageHub.get_current_instance().get_info('cfg', '')
-    model = Config.fromstring(text, '.py').get('model', {}) if text else {}
-    return model.get('module', model)  # test-time augmentation wraps it
 
 
 def _is_close(received, wanted) -> bool:

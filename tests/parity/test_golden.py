@@ -14,6 +14,7 @@ from golden import CASES, CLASS_NAMES, Case
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.hooks import Hook
+from mmengine.model import BaseDataPreprocessor
 from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
 from torch.utils.data import DataLoader
@@ -33,6 +34,8 @@ def model(case, golden_clip):
     model = MODELS.build(
         dict(
             type='mmpretrain.ImageClassifier',
+            # Images come normalised.
+            data_preprocessor=BaseDataPreprocessor(),
             backbone=dict(type='mmcoop.CLIPVision', clip=golden_clip),
             head=dict(
                 type='mmcoop.CoOpHead',

@@ -9,6 +9,12 @@ from torch import nn
 from mmcoop.models.clip import CLIPVision, text_encoder
 from mmcoop.registry import MODELS
 
+RIGHT = dict(
+    mean=[122.7709383, 116.7460125, 104.09373615],
+    std=[68.5005327, 66.6321375, 70.32316305],
+    to_rgb=True,
+)
+
 
 def test_backbone_gives_open_clips_features(clip):
     folder = clip['name']
@@ -147,26 +153,21 @@ def test_wrong_image_size(clip):
     'changed',
     [
         dict(mean=[123.675, 116.28, 103.53]),
-        dict(std=None),
+        dict(std=[57.375, 57.12, 58.395]),
         dict(to_rgb=False),
         dict(mean=None, std=None),
     ],
 )
 def test_wrong_preprocessing(clip, changed):
-    backbone = CLIPVision(clip)
-    right = dict(
-        mean=[122.7709383, 116.7460125, 104.09373615],
-        std=[68.5005327, 66.6321375, 70.32316305],
-        to_rgb=True,
+    model = dict(
+        type='mmpretrain.ImageClassifier',
+        data_preprocessor=RIGHT,
+        backbone=dict(type='mmcoop.CLIPVision', clip=clip),
     )
-    model = dict(backbone=dict(clip=clip), data_preprocessor=right)
-    backbone._check_preprocessor(model)
-    model['data_preprocessor'] = dict(right, **changed)
+    MODELS.build(model)
+    model['data_preprocessor'] = dict(RIGHT, **changed)
     with pytest.raises(ValueError, match=r'Set data_preprocessor=dict\(mean'):
-        backbone._check_preprocessor(model)
-    # Another model's config is none of its business.
-    model['backbone'] = dict(clip=dict(name='another'))
-    backbone._check_preprocessor(model)
+        MODELS.build(model)
 
 
 def test_registered():

@@ -3,6 +3,7 @@ import io
 import pytest
 import torch
 from mmengine.logging import MessageHub
+from mmengine.model import BaseDataPreprocessor
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner.checkpoint import (
     get_state_dict,
@@ -26,6 +27,8 @@ def build(clip, class_names=NAMES, **prompt_learner):
     return MODELS.build(
         dict(
             type='mmpretrain.ImageClassifier',
+            # Images come normalised.
+            data_preprocessor=BaseDataPreprocessor(),
             backbone=dict(type='mmcoop.CLIPVision', clip=clip),
             head=dict(
                 type='mmcoop.CoOpHead',
