@@ -17,6 +17,9 @@ from mmcoop.datasets import UnusableFeaturesError
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs' / 'coop'
+
+pytestmark = pytest.mark.slow
+
 NUM_TEST = 70
 
 # The data of a trial run: 40 images to learn from, and some to test with in

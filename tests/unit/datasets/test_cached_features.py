@@ -72,7 +72,10 @@ def cfg(tmp_path, images):
         dict(type='PackInputs'),
     ]
     dataset = dict(
-        type='CustomDataset', data_root=str(images), pipeline=pipeline
+        type='CustomDataset',
+        data_root=str(images),
+        pipeline=pipeline,
+        serialize_data=False,
     )
     return dict(
         type='mmcoop.CachedFeatures',
