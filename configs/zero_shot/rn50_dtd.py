@@ -17,7 +17,7 @@ model = dict(
     backbone=dict(clip=clip),
     head=dict(
         clip=clip,
-        class_names=dict(type='mmcoop.CoOpSplit', name='dtd'),
+        class_names=dict(_delete_=True, type='mmcoop.CoOpSplit', name='dtd'),
         template='{} texture.',
     ),
 )

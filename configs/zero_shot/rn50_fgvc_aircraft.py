@@ -18,7 +18,9 @@ model = dict(
     backbone=dict(clip=clip),
     head=dict(
         clip=clip,
-        class_names=dict(type='mmcoop.CoOpSplit', name='fgvc_aircraft'),
+        class_names=dict(
+            _delete_=True, type='mmcoop.CoOpSplit', name='fgvc_aircraft'
+        ),
         template='a photo of a {}, a type of aircraft.',
     ),
 )

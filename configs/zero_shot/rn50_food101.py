@@ -17,7 +17,9 @@ model = dict(
     backbone=dict(clip=clip),
     head=dict(
         clip=clip,
-        class_names=dict(type='mmcoop.CoOpSplit', name='food101'),
+        class_names=dict(
+            _delete_=True, type='mmcoop.CoOpSplit', name='food101'
+        ),
         template='a photo of {}, a type of food.',
     ),
 )

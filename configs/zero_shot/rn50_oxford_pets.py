@@ -18,7 +18,9 @@ model = dict(
     backbone=dict(clip=clip),
     head=dict(
         clip=clip,
-        class_names=dict(type='mmcoop.CoOpSplit', name='oxford_pets'),
+        class_names=dict(
+            _delete_=True, type='mmcoop.CoOpSplit', name='oxford_pets'
+        ),
         template='a photo of a {}, a type of pet.',
     ),
 )

@@ -18,7 +18,9 @@ model = dict(
     backbone=dict(clip=clip),
     head=dict(
         clip=clip,
-        class_names=dict(type='mmcoop.CoOpSplit', name='stanford_cars'),
+        class_names=dict(
+            _delete_=True, type='mmcoop.CoOpSplit', name='stanford_cars'
+        ),
         template='a photo of a {}.',
     ),
 )

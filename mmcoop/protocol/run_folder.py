@@ -1,0 +1,153 @@
+"""The state of a run, on disk, in a form that being killed cannot spoil.
+
+A run is finished when its ``result.json`` is there, which appears whole or
+not at all. A lock that the system releases with the process keeps two
+processes off one run, also if the sweep that started one was killed.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.runner import CheckpointLoader
+
+from .grid import Run
+
+
+class ChangedRunError(ValueError):
+    """A run was begun with another config than it would have now."""
+
+
+class RunFolder:
+    """What a run has left so far.
+
+    Args:
+        path (str | Path): Where it works.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config_file = self.path / 'config.py'
+        self.run_file = self.path / 'run.json'
+        self.result_file = self.path / 'result.json'
+        self.failure_file = self.path / 'failure.json'
+
+    def prepare(self, run: Run) -> None:
+        """Write down what is to be done.
+
+        Args:
+            run (Run): Of a sweep.
+
+        Raises:
+            ChangedRunError: If something else was begun here.
+        """
+        cfg = run.config()
+        cfg.work_dir = str(self.path)
+        wanted = dict(
+            labels=run.labels,
+            job=run.job,
+            tests=run.tests,
+            config=cfg.pretty_text,
+        )
+        wanted = json.loads(json.dumps(wanted))
+        if self.run_file.is_file():
+            begun = json.loads(self.run_file.read_text(encoding='utf-8'))
+            if begun != wanted:
+                raise ChangedRunError(str(self.path))
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_whole(self.config_file, cfg.pretty_text)
+        write_json(self.run_file, wanted)
+
+    def delete(self) -> None:
+        """Forget the run."""
+        shutil.rmtree(self.path)
+
+    @property
+    def is_finished(self) -> bool:
+        """bool: Whether there is a result."""
+        return self.result_file.is_file()
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """dict: ``labels``, ``job``, ``tests`` and ``config``."""
+        return json.loads(self.run_file.read_text(encoding='utf-8'))
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """dict: ``labels``, ``metrics`` by test, ``seconds``."""
+        return json.loads(self.result_file.read_text(encoding='utf-8'))
+
+    @property
+    def failure(self) -> dict[str, str] | None:
+        """dict | None: ``error`` and ``traceback`` of the last try."""
+        if not self.failure_file.is_file():
+            return None
+        return json.loads(self.failure_file.read_text(encoding='utf-8'))
+
+    def config(self) -> Config:
+        """Read the config back.
+
+        Returns:
+            Config: As :meth:`prepare` wrote it.
+        """
+        return Config.fromfile(self.config_file)
+
+    def last_checkpoint(self) -> str | None:
+        """Find where training can go on.
+
+        mmengine's own note of the last checkpoint is written in place, as
+        checkpoints are, so being killed can leave either cut short.
+
+        Returns:
+            str | None: The last checkpoint that can be read.
+        """
+        files = self.path.glob('epoch_*.pth')
+        epochs = {int(file.stem.split('_')[1]): file for file in files}
+        for epoch in sorted(epochs, reverse=True):
+            try:
+                CheckpointLoader.load_checkpoint(
+                    str(epochs[epoch]), map_location='cpu'
+                )
+            except RuntimeError:
+                continue
+            return str(epochs[epoch])
+        return None
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Wait until no other process works here, and keep others off."""
+        with open(self.path / 'lock', 'w') as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file, whole or not at all.
+
+    Args:
+        path (Path): Where.
+        content (Any): What.
+    """
+    write_whole(path, json.dumps(content, indent=2, ensure_ascii=False) + '\n')
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all.
+
+    Args:
+        path (Path): Where.
+        text (str): What.
+    """
+    part = path.with_name(f'.{path.name}.{os.getpid()}')
+    with open(part, 'w', encoding='utf-8') as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
