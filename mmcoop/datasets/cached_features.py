@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ class CachedFeatures:
 
     In epoch e of training every image shows its view ``e % num_views``. Views
     of different images have nothing in common, so that is as random as
-    drawing them, reproducible, and goes over all views equally often.
+    drawing them, reproducible, and goes over all views equally often. The
+    training loop has to go by epochs.
 
     Args:
         path (str): Where they are: ``PATH.npy`` and ``PATH.json``.
@@ -145,7 +146,11 @@ class CachedFeatures:
         )
 
     def contents(self) -> str:
-        """Read all images, and compute a checksum of what is in them."""
+        """Read all images.
+
+        Returns:
+            str: Checksum of what is in them.
+        """
         return fingerprint_contents(self._infos())
 
     @force_full_init
@@ -209,7 +214,7 @@ class CachedFeatures:
         epoch = MessageHub.get_current_instance().get_info('epoch', 0)
         return epoch % self.num_views
 
-    def _infos(self):
+    def _infos(self) -> Iterator[dict]:
         return map(self.dataset.get_data_info, range(len(self.dataset)))
 
     def _check(self, header: dict, now: dict) -> None:

@@ -1,10 +1,10 @@
 """Run the image tower once over all views of all images."""
 
+import copy
+
 import torch
 from mmengine.dataset import default_collate
 from mmengine.device import get_device
-from mmengine.logging import MessageHub
-from torch import nn
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
@@ -12,7 +12,7 @@ from mmcoop.registry import MODELS
 
 from .cached_features import CachedFeatures
 from .feature_file import FeatureWriter, UnusableFeaturesError
-from .feature_origin import fingerprint_weights, plain
+from .feature_origin import fingerprint_weights
 from .image_views import ImageViews
 
 
@@ -32,9 +32,16 @@ def keep_features(
 
     Returns:
         bool: Whether anything had to be computed.
+
+    Raises:
+        ValueError: If the images come in another form than the image tower
+            was trained on.
     """
-    preprocessor, backbone = _build(features.image_model)
-    weights = fingerprint_weights(backbone)
+    # A copy, since the classifier fills in what is not given.
+    cfg = copy.deepcopy(features.image_model)
+    model = MODELS.build(dict(cfg, type='mmpretrain.ImageClassifier'))
+    model = model.to(get_device()).eval()
+    weights = fingerprint_weights(model.backbone)
     try:
         features.open(weights)
         return False
@@ -64,7 +71,8 @@ def keep_features(
     )
     with bar, torch.inference_mode():
         for batch in loader:
-            rows = backbone(preprocessor(batch)['inputs'])[-1].cpu()
+            images = model.data_preprocessor(batch)['inputs']
+            rows = model.backbone(images)[-1].cpu()
             # numpy has no bfloat16, and float32 holds its values
             if rows.dtype == torch.bfloat16:
                 rows = rows.float()
@@ -73,17 +81,3 @@ def keep_features(
     writer.finish()
     features.open(weights)
     return True
-
-
-def _build(image_model: dict) -> tuple[nn.Module, nn.Module]:
-    """Build what an `ImageClassifier` has in front of its head."""
-    # Where the image tower looks whether mean and deviation are its own
-    cfg = f'model = {plain(image_model)!r}'
-    MessageHub.get_current_instance().update_info('cfg', cfg)
-    preprocessor = dict(image_model['data_preprocessor'])
-    preprocessor.setdefault('type', 'mmpretrain.ClsDataPreprocessor')
-    device = get_device()
-    return (
-        MODELS.build(preprocessor).to(device),
-        MODELS.build(image_model['backbone']).to(device).eval(),
-    )

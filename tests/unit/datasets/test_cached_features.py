@@ -396,6 +396,13 @@ def test_images_in_memory_count_by_their_pixels():
         assert fingerprint(one) != fingerprint(other)
 
 
+def test_a_tower_is_not_given_what_it_was_not_trained_on(cfg):
+    clip = dict(name='embedded:tiny_clip', pretrained=None)
+    cfg['image_model']['backbone'] = dict(type='mmcoop.CLIPVision', clip=clip)
+    with pytest.raises(ValueError, match='data_preprocessor has mean='):
+        keep(cfg)
+
+
 def test_no_views_are_refused(cfg):
     with pytest.raises(ValueError, match='num_views is 0'):
         DATASETS.build(dict(cfg, num_views=0))
