@@ -58,7 +58,8 @@ class Run:
     @property
     def name(self) -> str:
         """str: A relative path, unique in the sweep."""
-        return '/'.join(f'{axis}={v}' for axis, v in self.labels.items())
+        parts = [f'{axis}={label}' for axis, label in self.labels.items()]
+        return '/'.join(parts).replace(' ', '_')
 
     def config(self) -> Config:
         """Build the complete config.

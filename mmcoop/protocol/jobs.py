@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import Runner, TestLoop
 
 from mmcoop.engine.run_config import set_loader_defaults
 
@@ -47,35 +47,51 @@ def train_and_test(
         training.resume = training.load_from is not None
         _runner(training).train()
         learned = folder.last_checkpoint()
-    return {
-        name: evaluate(cfg, settings, learned, folder.path / 'tests' / name)
-        for name, settings in {'test': {}, **tests}.items()
-    }
+    return evaluate(cfg, tests, learned, folder.path / 'tests')
 
 
 def evaluate(
-    cfg: Config, settings: Mapping, checkpoint: str | None, work_dir: Path
-) -> dict[str, float]:
-    """Evaluate on the config's test data.
+    cfg: Config,
+    tests: Mapping[str, dict],
+    checkpoint: str | None,
+    work_dir: Path,
+) -> Metrics:
+    """Evaluate on the config's test data, and on others.
 
     Args:
         cfg (Config): Complete; it is not changed.
-        settings (Mapping): Dotted keys that change it.
+        tests (Mapping[str, dict]): By name, dotted keys that change it.
         checkpoint (str, optional): What was learned.
-        work_dir (Path): For the log.
+        work_dir (Path): For the logs.
 
     Returns:
-        dict[str, float]: What the evaluator says.
+        dict: Metrics by test; the config's own is ``'test'``.
     """
     cfg = cfg.copy()
-    cfg.merge_from_dict(dict(settings))
     cfg.train_cfg = cfg.train_dataloader = cfg.optim_wrapper = None
     cfg.param_scheduler = None
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.load_from, cfg.resume = checkpoint, False
     cfg.work_dir = str(work_dir)
-    metrics = _runner(cfg).test()
-    return {name: float(value) for name, value in metrics.items()}
+    runner = _runner(cfg.copy())
+    found = {'test': runner.test()}
+    for name, settings in tests.items():
+        changed = cfg.copy()
+        changed.merge_from_dict(dict(settings))
+        if all(key.startswith('test_') for key in settings):
+            # Other data, the same model: it need not be built again.
+            set_loader_defaults(changed)
+            loop = TestLoop(
+                runner, changed.test_dataloader, changed.test_evaluator
+            )
+            found[name] = loop.run()
+        else:
+            changed.work_dir = str(work_dir / name)
+            found[name] = _runner(changed).test()
+    return {
+        name: {key: float(value) for key, value in metrics.items()}
+        for name, metrics in found.items()
+    }
 
 
 def linear_probe(
@@ -150,4 +166,6 @@ def _run(folder: RunFolder) -> None:
 def _runner(cfg: Config) -> Runner:
     set_loader_defaults(cfg)
     cfg.launcher = 'none'
+    # mmengine keeps loggers by this name; its own has a second's resolution.
+    cfg.experiment_name = cfg.work_dir
     return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
