@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.evaluator import DumpResults
 from mmengine.fileio import load
@@ -121,6 +122,19 @@ def test_features_train_and_test_as_images_do(folder, kept):
     assert from_features.shape == (NUM_TEST, 40)
     # To the last bit: the batches are the same.
     np.testing.assert_array_equal(from_features, from_images)
+
+
+def test_a_resumed_run_sees_the_views_of_an_uninterrupted_one(folder, kept):
+    learned = {}
+    for name, ends in (('whole', [3]), ('resumed', [1, 3])):
+        for end in ends:
+            options = {'train_cfg.max_epochs': end, 'resume': end != ends[0]}
+            run = runner(
+                folder, 'cached', work_dir=str(folder / name), **options
+            )
+            run.train()
+        learned[name] = run.model.head.prompt_learner.ctx.detach()
+    assert torch.equal(learned['resumed'], learned['whole'])
 
 
 def test_a_config_for_images_gives_the_same_features(folder, kept):
