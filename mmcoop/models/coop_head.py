@@ -1,12 +1,18 @@
 """Classify with a learned prompt (CoOp)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import torch
+from mmengine.dist import get_rank
+from mmengine.logging import print_log
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from mmcoop.registry import MODELS
 
 from .clip_head import CLIPHead
+from .prompt_layout import PromptLayout
+from .text_parallel import gather_shares, share_bounds
 
 
 @MODELS.register_module()
@@ -22,6 +28,17 @@ class CoOpHead(CLIPHead):
         class_names (str | Sequence[str] | dict, optional): See
             :class:`CLIPHead`. Defaults to None.
         prompt_learner (dict): Config of a :class:`PromptLearner`.
+        text_chunk_size (int, optional): Encode so many classes at a time and
+            again for the gradient, so that memory does not grow with the
+            number of classes; costs a third more arithmetic. None encodes
+            all at once. Defaults to None.
+        text_parallel (bool): In distributed training, let each rank encode
+            its share of the classes instead of all. Same result. Defaults to
+            False.
+        compile_text (bool | str, optional): Compile the text tower with
+            ``torch.compile``; a string is its ``mode``. None: on a GPU.
+            Where the compiler fails it is left out, with a line in the log.
+            Defaults to None.
         **kwargs: ``loss``, ``topk``, ``cal_acc`` and ``init_cfg`` of
             mmpretrain's ``ClsHead``.
     """
@@ -31,9 +48,24 @@ class CoOpHead(CLIPHead):
         clip: dict,
         class_names: str | Sequence[str] | dict | None = None,
         prompt_learner: dict | None = None,
+        text_chunk_size: int | None = None,
+        text_parallel: bool = False,
+        compile_text: bool | str | None = None,
         **kwargs,
     ):
         super().__init__(clip, class_names, **kwargs)
+        if text_chunk_size is not None and (
+            not isinstance(text_chunk_size, int) or text_chunk_size < 1
+        ):
+            raise ValueError(
+                f'text_chunk_size is {text_chunk_size!r}: give a number of '
+                'classes, like 1000, or None for all at once.'
+            )
+        self.text_chunk_size = text_chunk_size
+        self.text_parallel = text_parallel
+        self.compile_text = compile_text
+        self._compiled: Callable | None = None
+        self._ranks: list[int] = []
         prompt_learner = dict(prompt_learner or {})
         prompt_learner.setdefault('type', 'mmcoop.PromptLearner')
         self.prompt_learner = MODELS.build(
@@ -43,6 +75,8 @@ class CoOpHead(CLIPHead):
                 class_names=self.class_names,
             )
         )
+        if self.class_names is not None:
+            self._split_classes()
 
     def encode_text(self) -> Tensor:
         """Encode the prompts around the current context.
@@ -51,12 +85,79 @@ class CoOpHead(CLIPHead):
             Tensor: (K, E), before normalisation.
         """
         self._require_class_names()
+        learning = self.training and torch.is_grad_enabled()
+        share = self.text_parallel and learning
+        rank = get_rank()
+        features = [
+            # Recomputed for the gradient: what is kept of a part is its
+            # features alone.
+            checkpoint(
+                self._encode_part,
+                part,
+                use_reentrant=False,
+                preserve_rng_state=False,
+            )
+            if learning and self.text_chunk_size
+            else self._encode_part(part)
+            for part, of_rank in enumerate(self._ranks)
+            if not share or of_rank == rank
+        ]
+        if not share:
+            return torch.cat(features)
+        # A rank without a class takes part all the same: its context needs
+        # a gradient, if only of zeros, for the ranks to exchange.
+        nothing = 0 * self.prompt_learner.ctx.sum()
+        nothing = nothing.expand(0, self.text_encoder.embed_dim)
+        features = [nothing, *(part.float() for part in features)]
+        return gather_shares(torch.cat(features), len(self.class_names))
+
+    def _encode_part(self, part: int) -> Tensor:
         learner, encoder = self.prompt_learner, self.text_encoder
-        build = learner.forward if encoder.plain_because else learner.packed
-        return encoder(build(encoder), learner.layout)
+        layout = learner.parts[part]
+        if encoder.plain_because:
+            return encoder(learner(encoder, part), layout)
+        return self._encode_packed(learner.packed(encoder, part), layout)
+
+    def _encode_packed(self, prompts: Tensor, layout: PromptLayout) -> Tensor:
+        """Call the text encoder, compiled where that pays."""
+        mode = self.compile_text
+        if not (prompts.is_cuda if mode is None else mode):
+            return self.text_encoder(prompts, layout)
+        if self._compiled is None:
+            self._compiled = torch.compile(
+                self.text_encoder.forward,
+                mode=mode if isinstance(mode, str) else None,
+            )
+        try:
+            return self._compiled(prompts, layout)
+        except Exception as error:
+            # Compilers fail in many ways, none of which matters here: the
+            # same is computed without them. An error of ours comes again.
+            self.compile_text = False
+            reason = str(error).strip().splitlines() or ['']
+            print_log(
+                'compile_text: left out, since the compiler failed: '
+                f'{type(error).__name__}: {reason[0]}',
+                logger='current',
+            )
+            return self.text_encoder(prompts, layout)
 
     def _use_class_names(self, class_names: Sequence[str]) -> None:
         self.prompt_learner.set_class_names(class_names, self.text_encoder)
+        self._split_classes()
+
+    def _split_classes(self) -> None:
+        """Cut the classes into shares of ranks, and those into chunks."""
+        K = self.prompt_learner.layout.num_classes
+        shares = share_bounds(K) if self.text_parallel else [(0, K)]
+        size = self.text_chunk_size or K
+        bounds = [
+            (rank, first, min(first + size, stop))
+            for rank, (start, stop) in enumerate(shares)
+            for first in range(start, stop, size)
+        ]
+        self._ranks = [rank for rank, *_ in bounds]
+        self.prompt_learner.split([(a, b) for _, a, b in bounds])
 
     def _load_from_state_dict(
         self, state_dict, prefix, local_metadata, *args

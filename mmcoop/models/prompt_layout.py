@@ -23,21 +23,14 @@ class PromptLayout(nn.Module):
     """Where tokens and context vectors sit in K prompts.
 
     Args:
-        token_ids (Tensor): (K, L) int64, prompts in which M placeholder
-            tokens stand where an `end` context goes.
-        name_lengths (Tensor): (K, ) int64, tokens of each name alone.
+        token_ids (Tensor): (K, L) int64, in their final order.
+        context_index (Tensor): (K, L) int64, which context vector stands
+            there; -1 where a token does.
         eos (Tensor): (K, ) int64, the position of [EOS].
-        num_context (int): M. Defaults to 0, words only.
-        class_token_position (str): Where the name stands. Defaults to 'end'.
         class_specific (bool): Whether every class has vectors of its own.
             Defaults to False.
-        num_special (int): Tokens before the first word: 1, [SOS], in CLIP.
-            Defaults to 1.
 
     Attributes:
-        token_ids (Tensor): (K, L), the ids put in their final order.
-        context_index (Tensor): (K, L), which context vector stands there;
-            -1 where a token does.
         num_prefix (int): P, the rows that all classes share.
         row_token_id (Tensor): (P + R, ), the id of each packed row.
         row_position (Tensor): (P + R, ), its place in the prompt.
@@ -55,22 +48,12 @@ class PromptLayout(nn.Module):
     def __init__(
         self,
         token_ids: Tensor,
-        name_lengths: Tensor,
+        context_index: Tensor,
         eos: Tensor,
-        num_context: int = 0,
-        class_token_position: str = 'end',
         class_specific: bool = False,
-        num_special: int = 1,
     ):
         super().__init__()
-        source, context = _arrange(
-            token_ids,
-            name_lengths,
-            num_context,
-            class_token_position,
-            num_special,
-        )
-        token_ids = token_ids.gather(1, source)
+        context = context_index
         prefix = _shared(token_ids, context, class_specific, eos)
         lengths = eos + 1 - prefix
         K, T = len(eos), int(lengths.max())
@@ -84,9 +67,11 @@ class PromptLayout(nn.Module):
 
         self.num_classes = K
         self.num_prefix = prefix
+        self.class_specific = class_specific
         index = dict(
             token_ids=token_ids,
             context_index=context,
+            eos=eos,
             row_token_id=torch.cat([token_ids[0, :prefix], suffix_ids]),
             row_position=torch.cat(
                 [
@@ -105,6 +90,63 @@ class PromptLayout(nn.Module):
         )
         for name, tensor in index.items():
             self.register_buffer(name, tensor, persistent=False)
+
+    @classmethod
+    def around_names(
+        cls,
+        token_ids: Tensor,
+        name_lengths: Tensor,
+        eos: Tensor,
+        num_context: int,
+        class_token_position: str = 'end',
+        class_specific: bool = False,
+        num_special: int = 1,
+    ) -> 'PromptLayout':
+        """Lay out context vectors around class names.
+
+        Args:
+            token_ids (Tensor): (K, L) int64, prompts in which M placeholder
+                tokens stand where an `end` context goes.
+            name_lengths (Tensor): (K, ) int64, tokens of each name alone.
+            eos (Tensor): (K, ) int64, the position of [EOS].
+            num_context (int): M.
+            class_token_position (str): Where the name stands. Defaults to
+                'end'.
+            class_specific (bool): Whether every class has vectors of its
+                own. Defaults to False.
+            num_special (int): Tokens before the first word: 1, [SOS], in
+                CLIP. Defaults to 1.
+        """
+        source, context = _arrange(
+            token_ids,
+            name_lengths,
+            num_context,
+            class_token_position,
+            num_special,
+        )
+        return cls(token_ids.gather(1, source), context, eos, class_specific)
+
+    @classmethod
+    def of_words(cls, token_ids: Tensor, eos: Tensor) -> 'PromptLayout':
+        """Lay out prompts without context vectors.
+
+        Args:
+            token_ids (Tensor): (K, L) int64.
+            eos (Tensor): (K, ) int64, the position of [EOS].
+        """
+        return cls(token_ids, torch.full_like(token_ids, -1), eos)
+
+    def part(self, start: int, stop: int) -> 'PromptLayout':
+        """Lay out some of the classes alone.
+
+        Args:
+            start (int): The first class.
+            stop (int): The one after the last.
+        """
+        device = self.eos.device
+        tables = self.token_ids, self.context_index, self.eos
+        tables = (table[start:stop].cpu() for table in tables)
+        return PromptLayout(*tables, self.class_specific).to(device)
 
     @property
     def num_tokens(self) -> int:

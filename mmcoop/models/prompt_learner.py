@@ -73,6 +73,8 @@ class PromptLearner(BaseModule):
         self.class_specific = class_specific
         self.class_token_position = class_token_position
         self.layout: PromptLayout | None = None
+        self.parts = nn.ModuleList()
+        self.bounds: list[tuple[int, int]] = []
 
         words = _embed_words(ctx_init, text_encoder) if ctx_init else None
         self.num_context = _num_context(num_context, ctx_init, words)
@@ -114,54 +116,83 @@ class PromptLearner(BaseModule):
             class_token_position=self.class_token_position,
             class_specific=self.class_specific,
         ).to(self.ctx.device)
+        self.split([(0, len(class_names))])
 
-    def forward(self, text_encoder: TextEncoder) -> Tensor:
+    def split(self, bounds: Sequence[tuple[int, int]]) -> None:
+        """Cut the classes into parts that are encoded one at a time.
+
+        Args:
+            bounds (Sequence[tuple[int, int]]): The first class of each part,
+                and the one after its last.
+        """
+        self.bounds = list(bounds)
+        self.parts = nn.ModuleList(
+            self.layout
+            if (start, stop) == (0, self.layout.num_classes)
+            else self.layout.part(start, stop)
+            for start, stop in self.bounds
+        )
+
+    def forward(self, text_encoder: TextEncoder, part: int = 0) -> Tensor:
         """Build one prompt per class from the current context vectors.
+
+        Args:
+            text_encoder (TextEncoder): The tower that the prompts are for.
+            part (int): Which part of the classes; see :meth:`split`.
+                Defaults to 0, all of them if they were not split.
 
         Returns:
             Tensor: (K, L, D), float32. Row 0 is [SOS]; only the M context
             rows carry gradient.
         """
-        layout = self._named_layout()
+        layout, ctx = self._part(part)
         prompts = text_encoder.token_embedding(layout.token_ids).to(
             self.ctx.dtype
         )
         index = layout.context_index
         if self.class_specific:
             classes = torch.arange(len(index), device=index.device)[:, None]
-            vectors = self.ctx[classes, index.clamp(min=0)]
+            vectors = ctx[classes, index.clamp(min=0)]
         else:
-            vectors = self.ctx[index.clamp(min=0)]
+            vectors = ctx[index.clamp(min=0)]
         return torch.where((index >= 0)[..., None], vectors, prompts)
 
-    def packed(self, text_encoder: TextEncoder) -> Tensor:
+    def packed(self, text_encoder: TextEncoder, part: int = 0) -> Tensor:
         """Build the packed rows of all prompts.
+
+        Args:
+            text_encoder (TextEncoder): The tower that the prompts are for.
+            part (int): Which part of the classes; see :meth:`split`.
+                Defaults to 0, all of them if they were not split.
 
         Returns:
             Tensor: (P + R, D), float32; see :class:`PromptLayout`.
         """
-        layout = self._named_layout()
+        layout, ctx = self._part(part)
         rows = text_encoder.token_embedding(layout.row_token_id).to(
             self.ctx.dtype
         )
         if self.class_specific:
-            vectors = self.ctx[:, layout.suffix_context]
+            vectors = ctx[:, layout.suffix_context]
         else:
             # `expand`, since its derivative is one sum over classes.
-            vectors = self.ctx[layout.suffix_context].expand(
+            vectors = ctx[layout.suffix_context].expand(
                 layout.num_classes, -1, -1
             )
         vectors = vectors.reshape(-1, self.ctx.shape[-1])
         if len(layout.prefix_context):
-            vectors = torch.cat([self.ctx[layout.prefix_context], vectors])
+            vectors = torch.cat([ctx[layout.prefix_context], vectors])
         return rows.index_copy(0, layout.context_row, vectors)
 
-    def _named_layout(self) -> PromptLayout:
+    def _part(self, part: int) -> tuple[PromptLayout, Tensor]:
+        """The layout of a part of the classes, and their vectors."""
         if self.layout is None:
             raise RuntimeError(
                 'the prompts have no class names yet: call set_class_names.'
             )
-        return self.layout
+        start, stop = self.bounds[part]
+        ctx = self.ctx[start:stop] if self.class_specific else self.ctx
+        return self.parts[part], ctx
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         # mmengine only warns about a shape that does not fit, and would go
@@ -217,7 +248,7 @@ def layout_of_names(
     # [SOS] and [EOS] in CLIP; towers from elsewhere may have only one.
     empty = count_tokens(text_encoder, [''])[0]
     alone = torch.tensor(count_tokens(text_encoder, names)) - empty
-    return PromptLayout(
+    return PromptLayout.around_names(
         token_ids,
         name_lengths=alone,
         eos=torch.tensor(counts) - 1,

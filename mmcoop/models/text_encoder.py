@@ -24,32 +24,45 @@ class _Pad(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, rows, layout):
-        ctx.layout = layout
-        K, T = layout.slot_row.shape
-        return rows.index_select(0, layout.slot_row.view(-1)).view(K, T, -1)
+    def forward(ctx, rows, slot_row, row_slot):
+        ctx.save_for_backward(row_slot)
+        return rows.index_select(0, slot_row.view(-1)).view(
+            *slot_row.shape, -1
+        )
 
     @staticmethod
     def backward(ctx, grad):
+        (row_slot,) = ctx.saved_tensors
         rows = grad.reshape(-1, grad.shape[-1])
-        return rows.index_select(0, ctx.layout.row_slot), None
+        return rows.index_select(0, row_slot), None, None
 
 
 class _Unpad(torch.autograd.Function):
     """Padded slots (K, T, C) to packed rows (R, C)."""
 
     @staticmethod
-    def forward(ctx, slots, layout):
-        ctx.layout = layout
-        rows = slots.reshape(-1, slots.shape[-1])
-        return rows.index_select(0, layout.row_slot)
+    def forward(ctx, slots, slot_row, slot_used, row_slot):
+        ctx.save_for_backward(slot_row, slot_used)
+        return slots.reshape(-1, slots.shape[-1]).index_select(0, row_slot)
 
     @staticmethod
     def backward(ctx, grad):
-        layout = ctx.layout
-        K, T = layout.slot_row.shape
-        slots = grad.index_select(0, layout.slot_row.view(-1)).view(K, T, -1)
-        return slots.masked_fill(~layout.slot_used[..., None], 0), None
+        slot_row, slot_used = ctx.saved_tensors
+        slots = grad.index_select(0, slot_row.view(-1)).view(
+            *slot_row.shape, -1
+        )
+        slots = slots.masked_fill(~slot_used[..., None], 0)
+        return slots, None, None, None
+
+
+def _pad(rows: Tensor, layout: PromptLayout) -> Tensor:
+    return _Pad.apply(rows, layout.slot_row, layout.row_slot)
+
+
+def _unpad(slots: Tensor, layout: PromptLayout) -> Tensor:
+    return _Unpad.apply(
+        slots, layout.slot_row, layout.slot_used, layout.row_slot
+    )
 
 
 class TextEncoder(nn.Module):
@@ -244,8 +257,7 @@ def _attention(
         1, 2, 0
     )
     k_own, v_own = (
-        _Pad.apply(t[P:], layout).view(K, T, H, d).transpose(1, 2)
-        for t in (k, v)
+        _pad(t[P:], layout).view(K, T, H, d).transpose(1, 2) for t in (k, v)
     )
     if only_eos:
         # (K, H, 1, d) x (K, H, d, T): [EOS] is its class's last row.
@@ -254,12 +266,10 @@ def _attention(
             ~layout.slot_used[:, None], float('-inf')
         )
     else:
-        q_own = _Pad.apply(q, layout).view(K, T, H, d).transpose(1, 2)
+        q_own = _pad(q, layout).view(K, T, H, d).transpose(1, 2)
         to_own = q_own @ k_own.transpose(2, 3)
         to_own = to_own.masked_fill(layout.slot_later, float('-inf'))
-        to_own = _Unpad.apply(
-            to_own.transpose(1, 2).reshape(K, T, H * T), layout
-        )
+        to_own = _unpad(to_own.transpose(1, 2).reshape(K, T, H * T), layout)
         to_own = to_own.view(-1, H, T)
 
     scores = torch.cat([to_prefix.transpose(0, 1), to_own], dim=-1)
@@ -272,9 +282,9 @@ def _attention(
     if only_eos:
         from_own = (of_own[:, :, None] @ v_own).view(K, H, d)
     else:
-        of_own = _Pad.apply(of_own.reshape(-1, H * T), layout)
+        of_own = _pad(of_own.reshape(-1, H * T), layout)
         from_own = of_own.view(K, T, H, T).transpose(1, 2) @ v_own
-        from_own = _Unpad.apply(
+        from_own = _unpad(
             from_own.transpose(1, 2).reshape(K, T, D), layout
         ).view(-1, H, d)
     suffix = (from_prefix + from_own).reshape(-1, D)

@@ -96,9 +96,7 @@ def _layout_of_words(
 ) -> PromptLayout:
     texts = [template.format(name.replace('_', ' ')) for name in class_names]
     eos = torch.tensor(count_tokens(encoder, texts)) - 1
-    return PromptLayout(
-        tokenize(encoder, texts), name_lengths=torch.zeros_like(eos), eos=eos
-    )
+    return PromptLayout.of_words(tokenize(encoder, texts), eos)
 
 
 def _check_template(template: str) -> str:
