@@ -9,6 +9,7 @@ same as for CoOp, so that the two are compared on the same shots.
 
 import json
 import random
+import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
@@ -104,7 +105,10 @@ def search(
     def fit(log_strength: float) -> LogisticRegression:
         # Its defaults are L2 and lbfgs
         model = LogisticRegression(C=10**log_strength, max_iter=1000)
-        return model.fit(*train)
+        with warnings.catch_warnings():
+            # One shot has as many classes as images, and that is meant.
+            warnings.filterwarnings('ignore', 'The number of unique classes')
+            return model.fit(*train)
 
     def accuracy(log_strength: float) -> float:
         return float(fit(log_strength).score(*validation))

@@ -8,6 +8,7 @@ processes off one run, also if the sweep that started one was killed.
 import fcntl
 import json
 import os
+import pprint
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,20 +50,15 @@ class RunFolder:
         """
         cfg = run.config()
         cfg.work_dir = str(self.path)
-        wanted = dict(
-            labels=run.labels,
-            job=run.job,
-            tests=run.tests,
-            config=cfg.pretty_text,
-        )
-        wanted = json.loads(json.dumps(wanted))
+        text = _as_text(cfg)
+        wanted = dict(labels=run.labels, job=run.job, tests=run.tests)
         if self.run_file.is_file():
-            begun = json.loads(self.run_file.read_text(encoding='utf-8'))
-            if begun != wanted:
+            begun = self.config_file.read_text(encoding='utf-8')
+            if (begun, self.description) != (text, wanted):
                 raise ChangedRunError(str(self.path))
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        write_whole(self.config_file, cfg.pretty_text)
+        write_whole(self.config_file, text)
         write_json(self.run_file, wanted)
 
     def delete(self) -> None:
@@ -76,7 +72,7 @@ class RunFolder:
 
     @property
     def description(self) -> dict[str, Any]:
-        """dict: ``labels``, ``job``, ``tests`` and ``config``."""
+        """dict: ``labels``, ``job`` and ``tests``."""
         return json.loads(self.run_file.read_text(encoding='utf-8'))
 
     @property
@@ -126,6 +122,15 @@ class RunFolder:
         with open(self.path / 'lock', 'w') as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _as_text(cfg: Config) -> str:
+    # mmengine's own form is made pretty at half a second each.
+    items = cfg.to_dict().items()
+    return ''.join(
+        f'{key} = {pprint.pformat(value, sort_dicts=False)}\n'
+        for key, value in items
+    )
 
 
 def write_json(path: Path, content: Any) -> None:
