@@ -22,8 +22,8 @@ def keep_features(
     """Compute features and write them, unless they are there already.
 
     Goes on where an earlier attempt ended. Batches are formed in the data
-    set's order: with the batch size of an evaluation, the features are
-    those of that evaluation to the last bit.
+    set's order: with the batch size, device and number of threads of an
+    evaluation, the features are those of that evaluation to the last bit.
 
     Args:
         features (CachedFeatures): What to compute, with ``lazy_init=True``.
