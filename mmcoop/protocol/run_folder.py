@@ -34,6 +34,7 @@ class RunFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self.training = self.path / 'training'
         self.config_file = self.path / 'config.py'
         self.run_file = self.path / 'run.json'
         self.result_file = self.path / 'result.json'
@@ -49,7 +50,8 @@ class RunFolder:
             ChangedRunError: If something else was begun here.
         """
         cfg = run.config()
-        cfg.work_dir = str(self.path)
+        # Not the folder itself: mmengine writes a config.py of its own.
+        cfg.work_dir = str(self.training)
         text = _as_text(cfg)
         wanted = dict(labels=run.labels, job=run.job, tests=run.tests)
         if self.run_file.is_file():
@@ -104,7 +106,7 @@ class RunFolder:
         Returns:
             str | None: The last checkpoint that can be read.
         """
-        files = self.path.glob('epoch_*.pth')
+        files = self.training.glob('epoch_*.pth')
         epochs = {int(file.stem.split('_')[1]): file for file in files}
         for epoch in sorted(epochs, reverse=True):
             try:

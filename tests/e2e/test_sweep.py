@@ -1,0 +1,155 @@
+"""A sweep of small runs: begun, killed, gone on with, reported."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('submitit')
+
+ROOT = Path(__file__).parents[2]
+# Runs without mmpretrain's models would not be sweeps of it: this one trains
+# the embedded CLIP for two epochs of two iterations.
+SWEEP = """
+grids = [dict(
+    labels={{'method': 'CoOp', 'dataset': 'Emoji'}},
+    common={{
+        '_base_.config': {config!r},
+        'train_cfg.max_epochs': 2,
+        'train_dataloader.num_workers': 0,
+        'train_dataloader.persistent_workers': False,
+        'test_dataloader.num_workers': 0,
+        'test_dataloader.persistent_workers': False,
+        'test_dataloader.dataset.indices': 50,
+        **{more!r},
+    }},
+    axes={{
+        'shots': {{1: {{}}}},
+        'seed': {axis!r},
+    }},
+)]
+"""
+
+
+@pytest.fixture
+def command(tmp_path):
+    """Give a function that writes a sweep and starts it."""
+
+    def start(axis, *options, more=None):
+        path = tmp_path / 'sweep.py'
+        config = str(ROOT / 'configs' / 'coop' / 'tinyclip_1shot_emoji.py')
+        text = SWEEP.format(config=config, axis=axis, more=more or {})
+        path.write_text(text)
+        return subprocess.Popen(
+            [
+                *(sys.executable, ROOT / 'tools' / 'sweep.py', path),
+                *('--work-dir', 'work', *options),
+            ],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start
+
+
+def seeds(*numbers):
+    return {n: {'train_dataloader.dataset.seed': n} for n in numbers}
+
+
+def run_folder(tmp_path, seed):
+    return tmp_path / f'work/method=CoOp/dataset=Emoji/shots=1/seed={seed}'
+
+
+def wait_for(condition, seconds=240):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, 'nothing happens'
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_killed_sweep_goes_on_without_repeating(command, tmp_path):
+    one, two = run_folder(tmp_path, 1), run_folder(tmp_path, 2)
+    sweep = command(seeds(1, 2))
+    wait_for(lambda: (one / 'result.json').exists())
+    wait_for(lambda: (two / 'lock').exists())
+    sweep.send_signal(signal.SIGKILL)
+    sweep.communicate()
+    finished_at = (one / 'result.json').stat().st_mtime_ns
+
+    # The run that the sweep had started lives on, or not: end it as well.
+    for pid in descendants_running(two):
+        os.kill(pid, signal.SIGKILL)
+    assert not (two / 'result.json').exists()
+
+    output, _ = command(seeds(1, 2)).communicate(timeout=300)
+    assert '1 of 2 runs finished\n' in output
+    assert '2 of 2 runs finished\n' in output
+    assert (one / 'result.json').stat().st_mtime_ns == finished_at
+    result = json.loads((two / 'result.json').read_text())
+    assert 0 <= result['metrics']['test']['accuracy/top1'] <= 100
+
+    report = subprocess.run(
+        [sys.executable, ROOT / 'tools' / 'report.py', 'work'],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert '| Emoji | CoOp |' in report.stdout
+    for end in ('csv', 'md', 'tex', 'png', 'svg'):
+        assert (tmp_path / 'work' / f'results.{end}').stat().st_size > 0
+
+
+def descendants_running(folder):
+    """Find the processes that hold a run's lock."""
+    inode = (folder / 'lock').stat().st_ino
+    for line in Path('/proc/locks').read_text().splitlines():
+        fields = line.split()
+        if 'FLOCK' in fields and fields[5].endswith(f':{inode}'):
+            yield int(fields[4])
+
+
+@pytest.mark.slow
+def test_failed_runs_stop_no_others_and_are_listed(command, tmp_path):
+    axis = seeds(1, 2) | {'bad': {'train_dataloader.dataset.num_shots': 0}}
+    axis = {'bad': axis.pop('bad'), **axis}
+    sweep = command(axis, '--runs-per-job', '3')
+    output, _ = sweep.communicate(timeout=300)
+    assert sweep.returncode == 1
+    assert '2 of 3 runs finished, 1 failed' in output
+    failure = output.partition('FAILED ')[2]
+    assert 'seed=bad: ValueError: ' in failure
+    assert 'num_shots is 0: give the number of images' in failure
+    assert (run_folder(tmp_path, 2) / 'result.json').exists()
+
+
+@pytest.mark.slow
+def test_run_that_kills_its_process_is_a_failure(command, tmp_path):
+    (tmp_path / 'deadly.py').write_text('import os\nos._exit(9)\n')
+    deadly = {'custom_imports.imports': ['deadly']}
+    sweep = command({0: deadly, **seeds(1)}, '--runs-per-job', '2')
+    output, _ = sweep.communicate(timeout=300)
+    assert sweep.returncode == 1
+    assert '1 of 2 runs finished, 1 failed' in output
+    assert 'the process died' in output
+    assert (run_folder(tmp_path, 1) / 'result.json').exists()
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--only', 'seed=9'], 'sweep.py: error: --only seed=9: no run'),
+        (['--dry-run'], 'method=CoOp/dataset=Emoji/shots=1/seed=1'),
+    ],
+)
+def test_command_line(command, options, message):
+    output, _ = command(seeds(1), *options).communicate(timeout=120)
+    assert message in output
