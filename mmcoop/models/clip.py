@@ -9,6 +9,8 @@ import json
 import os
 import socket
 import urllib.request
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -256,35 +258,59 @@ def _load(
             )
         else:
             _check_pretrained(source, pretrained)
+    model_cfg = open_clip.get_model_config(source) or {}
+    hugging_face = model_cfg.get('text_cfg', {}).get('hf_model_name')
+    if hugging_face:
+        raise ValueError(
+            f'{name} is not supported: its text tower is {hugging_face} of '
+            'Hugging Face, whose prompts mmcoop cannot build. Choose a CLIP '
+            "with open_clip's own text tower, like 'ViT-B-16-quickgelu'."
+        )
     try:
         model = open_clip.create_model(
-            source, pretrained=pretrained, precision=precision
+            source,
+            pretrained=pretrained,
+            precision=precision,
+            device=torch.get_default_device(),
         )
-        tokenizer = open_clip.get_tokenizer(source)
     except ImportError as error:
         raise ImportError(
             f'{name} needs a package that is not installed: {error}'
         ) from error
     visual = model.visual
     model.visual = None
-    text = _build_text_encoder(model, tokenizer, name)
+    text = _build_text_encoder(model, partial(_tokenizer, source), name)
     freeze(visual)
     freeze(text)
     return dict(image=visual, text=text)
 
 
-def _build_text_encoder(model: nn.Module, tokenizer, name: str) -> TextEncoder:
+def _tokenizer(source: str) -> Callable:
+    """Load the tokenizer of a model; some come from the hub."""
+    try:
+        return open_clip.get_tokenizer(source)
+    except (ImportError, OSError) as error:
+        raise type(error)(
+            f'the tokenizer of {source} cannot be loaded: {error} '
+            '(`pip install transformers sentencepiece`, and a network once).'
+        ) from error
+
+
+def _build_text_encoder(
+    model: nn.Module, load_tokenizer: Callable, name: str
+) -> TextEncoder:
     if hasattr(model, 'text_decoder'):  # CoCa's captions are not needed
         model.text_decoder = None
     tower = getattr(model, 'text', model)
     positions = getattr(tower, 'positional_embedding', None)
     fingerprint = ''
     if positions is not None and not positions.is_meta:
-        digest = hashlib.sha256(positions.detach().float().numpy().tobytes())
+        values = positions.detach().float().cpu().numpy()
+        digest = hashlib.sha256(values.tobytes())
         fingerprint = digest.hexdigest()[:16]
     return TextEncoder(
         model,
-        tokenizer,
+        load_tokenizer,
         tower,
         context_length=model.context_length,
         embed_dim=_embed_dim(tower),

@@ -244,19 +244,20 @@ def layout_of_names(
             f'vectors. Too long, in tokens: {worst}. Shorten the names or '
             'lower num_context.'
         )
-    token_ids = text_encoder.tokenizer(texts, context_length=L)
     # [SOS] and [EOS] in CLIP; towers from elsewhere may have only one.
     empty = count_tokens(text_encoder, [''])[0]
-    alone = torch.tensor(count_tokens(text_encoder, names)) - empty
-    return PromptLayout.around_names(
-        token_ids,
-        name_lengths=alone,
-        eos=torch.tensor(counts) - 1,
-        num_context=num_context,
-        class_token_position=class_token_position,
-        class_specific=class_specific,
-        num_special=_num_special(text_encoder),
-    )
+    # Sizes depend on the ids: they are real even where the model is not.
+    with torch.device('cpu'):
+        return PromptLayout.around_names(
+            text_encoder.tokenizer(texts, context_length=L),
+            name_lengths=torch.tensor(count_tokens(text_encoder, names))
+            - empty,
+            eos=torch.tensor(counts) - 1,
+            num_context=num_context,
+            class_token_position=class_token_position,
+            class_specific=class_specific,
+            num_special=_num_special(text_encoder),
+        )
 
 
 def _num_special(text_encoder: TextEncoder) -> int:

@@ -6,7 +6,8 @@ start with is computed once, nothing after [EOS] is computed at all, and the
 rest is one row per real token. See `prompt_layout.py` for where rows sit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -70,8 +71,9 @@ class TextEncoder(nn.Module):
 
     Args:
         model (nn.Module): open_clip's model without its image tower.
-        tokenizer (callable): ``tokenizer(texts, context_length)`` gives ids
-            of shape (K, context_length), as open_clip's do.
+        load_tokenizer (Callable): Gives the tokenizer when it is needed:
+            ``tokenizer(texts, context_length)`` gives ids of shape
+            (K, context_length), as open_clip's do.
         tower (nn.Module): The part of ``model`` that holds the text layers:
             ``model`` itself, or its ``text``.
         context_length (int): L, the tokens that the tower takes.
@@ -86,7 +88,7 @@ class TextEncoder(nn.Module):
     def __init__(
         self,
         model: nn.Module,
-        tokenizer,
+        load_tokenizer: Callable[[], Callable],
         tower: nn.Module,
         context_length: int,
         embed_dim: int,
@@ -96,7 +98,7 @@ class TextEncoder(nn.Module):
     ):
         super().__init__()
         self.model = model
-        self.tokenizer = tokenizer
+        self._load_tokenizer = load_tokenizer
         self.context_length = context_length
         self.embed_dim = embed_dim
         self.plain_because = plain_because
@@ -105,13 +107,15 @@ class TextEncoder(nn.Module):
         # Not registered a second time: `model` owns it.
         object.__setattr__(self, '_tower', tower)
 
+    @cached_property
+    def tokenizer(self) -> Callable:
+        """Texts to token ids."""
+        return self._load_tokenizer()
+
     @property
     def token_embedding(self) -> nn.Module:
         """The embedding of token ids: (…) int64 to (…, D)."""
-        embedding = getattr(self._tower, 'token_embedding', None)
-        if embedding is None:  # a Hugging Face tower
-            embedding = self._tower.transformer.get_input_embeddings()
-        return embedding
+        return self._tower.token_embedding
 
     @property
     def width(self) -> int:

@@ -95,8 +95,10 @@ def _layout_of_words(
     encoder: TextEncoder, template: str, class_names: Sequence[str]
 ) -> PromptLayout:
     texts = [template.format(name.replace('_', ' ')) for name in class_names]
-    eos = torch.tensor(count_tokens(encoder, texts)) - 1
-    return PromptLayout.of_words(tokenize(encoder, texts), eos)
+    # Sizes depend on the ids: they are real even where the model is not.
+    with torch.device('cpu'):
+        eos = torch.tensor(count_tokens(encoder, texts)) - 1
+        return PromptLayout.of_words(tokenize(encoder, texts), eos)
 
 
 def _check_template(template: str) -> str:

@@ -172,3 +172,39 @@ def test_training_as_our_configs_set_it_up(case, model, tmp_path):
         record.contexts, case.numbers['ctx_after_epoch'], strict=True
     ):
         assert_close(ctx, expected, 1e-4)
+
+
+@pytest.mark.parametrize(
+    ('precision', 'tolerance'), [('fp16', 5e-3), ('bf16', 4e-2)]
+)
+def test_half_precision(case, model, golden_clip, precision, tolerance):
+    """Rounded to 3 and 2 digits in the towers, and never NaN.
+
+    Context, normalisation, logits and loss stay float32.
+    """
+    clip = dict(golden_clip, precision=precision)
+    half = MODELS.build(
+        dict(
+            type='mmpretrain.ImageClassifier',
+            data_preprocessor=BaseDataPreprocessor(),
+            backbone=dict(type='mmcoop.CLIPVision', clip=clip),
+            head=dict(
+                type='mmcoop.CoOpHead',
+                clip=clip,
+                class_names=CLASS_NAMES,
+                prompt_learner=case.prompt_learner,
+            ),
+        )
+    ).eval()
+    half.load_state_dict(model.state_dict())
+    _, images, labels = case.inputs()
+    head = half.head
+    assert head.prompt_learner.ctx.dtype == torch.float32
+    assert head.text_features.dtype == torch.float32
+    raw = torch.from_numpy(case.numbers['text_features'])
+    expected = torch.nn.functional.normalize(raw, dim=-1).numpy()
+    assert_close(head.text_features, expected, tolerance)
+    loss = head.loss(half.backbone(images[:6]), labelled(labels[:6]))['loss']
+    assert loss.dtype == torch.float32
+    loss.backward()
+    assert head.prompt_learner.ctx.grad.isfinite().all()

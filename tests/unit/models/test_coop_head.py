@@ -207,3 +207,15 @@ def test_half_precision_towers(clip, precision):
     torch.testing.assert_close(logits, full(images), atol=0.2, rtol=0)
     logits.sum().backward()
     assert half.head.prompt_learner.ctx.grad.isfinite().all()
+
+
+def test_autocast(clip):
+    model = build(clip)
+    images = torch.randn(4, 3, 16, 16)
+    expected = model(images)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        logits = model(images)
+    assert logits.dtype == torch.float32
+    torch.testing.assert_close(logits, expected, atol=0.2, rtol=0)
+    logits.sum().backward()
+    assert model.head.prompt_learner.ctx.grad.dtype == torch.float32
