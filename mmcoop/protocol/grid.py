@@ -44,7 +44,7 @@ class Run:
         labels (dict[str, str]): What tells it from others, by axis.
         settings (dict[str, Any]): Dotted keys and values; see the module.
         folder (Path): That paths in the settings are relative to.
-        job (str): What to do; a key of ``jobs.JOBS``.
+        job (str): What to do; a key of ``worker.JOBS``.
         tests (dict[str, dict]): By name, settings of further evaluations
             after training.
     """

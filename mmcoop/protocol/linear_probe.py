@@ -7,6 +7,7 @@ augmented. Departs from the original's script in which images are drawn: the
 same as for CoOp, so that the two are compared on the same shots.
 """
 
+import copy
 import json
 import random
 import warnings
@@ -79,7 +80,7 @@ def probe(
     classifier = search(train, encode(cfg, Subset(pool, chosen)))
     accuracies = {}
     for name, settings in (tests or {'test': {}}).items():
-        changed = cfg.copy()
+        changed = copy.deepcopy(cfg)
         changed.merge_from_dict(dict(settings))
         features, labels = _test_features(changed)
         accuracies[name] = 100 * float((classifier(features) == labels).mean())

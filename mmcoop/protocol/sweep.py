@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from .grid import Run
-from .jobs import run_all
 from .run_folder import ChangedRunError, RunFolder, write_json
+from .worker import run_all
 
 JOBS_FOLDER = '.jobs'
 # submitit's own limit for local jobs would be minutes.

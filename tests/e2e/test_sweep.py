@@ -81,12 +81,12 @@ def test_killed_sweep_goes_on_without_repeating(command, tmp_path):
     wait_for(lambda: (one / 'result.json').exists())
     wait_for(lambda: (two / 'lock').exists())
     sweep.send_signal(signal.SIGKILL)
-    sweep.communicate()
     finished_at = (one / 'result.json').stat().st_mtime_ns
 
     # The run that the sweep had started lives on, or not: end it as well.
-    for pid in descendants_running(two):
+    for pid in list(workers_of(tmp_path)):
         os.kill(pid, signal.SIGKILL)
+    sweep.communicate()
     assert not (two / 'result.json').exists()
 
     output, _ = command(seeds(1, 2)).communicate(timeout=300)
@@ -108,13 +108,15 @@ def test_killed_sweep_goes_on_without_repeating(command, tmp_path):
         assert (tmp_path / 'work' / f'results.{end}').stat().st_size > 0
 
 
-def descendants_running(folder):
-    """Find the processes that hold a run's lock."""
-    inode = (folder / 'lock').stat().st_ino
-    for line in Path('/proc/locks').read_text().splitlines():
-        fields = line.split()
-        if 'FLOCK' in fields and fields[5].endswith(f':{inode}'):
-            yield int(fields[4])
+def workers_of(folder):
+    """Find the processes that a sweep in this folder has started."""
+    for process in Path('/proc').glob('[0-9]*'):
+        try:
+            command = (process / 'cmdline').read_bytes()
+        except OSError:
+            continue  # It has ended meanwhile.
+        if str(folder / 'work' / '.jobs').encode() in command:
+            yield int(process.name)
 
 
 @pytest.mark.slow

@@ -1,21 +1,16 @@
-"""What the runs of a sweep do, in a process of their own."""
+"""Train and evaluate by a config, through mmengine's runner."""
 
-import os
-import time
-import traceback
+import copy
 from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, TestLoop
 
 from mmcoop.engine.run_config import set_loader_defaults
 
-from .linear_probe import probe
-from .run_folder import RunFolder, write_json
+from .run_folder import RunFolder
 
 Metrics = dict[str, dict[str, float]]
 
@@ -37,7 +32,7 @@ def train_and_test(
     """
     learned = None
     if cfg.get('train_dataloader') is not None:
-        training = cfg.copy()
+        training = copy.deepcopy(cfg)
         # A result is of the last context, by the evaluation below.
         training.val_cfg = training.val_dataloader = None
         training.val_evaluator = None
@@ -67,16 +62,16 @@ def evaluate(
     Returns:
         dict: Metrics by test; the config's own is ``'test'``.
     """
-    cfg = cfg.copy()
+    cfg = copy.deepcopy(cfg)
     cfg.train_cfg = cfg.train_dataloader = cfg.optim_wrapper = None
     cfg.param_scheduler = None
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     cfg.load_from, cfg.resume = checkpoint, False
     cfg.work_dir = str(work_dir)
-    runner = _runner(cfg.copy())
+    runner = _runner(copy.deepcopy(cfg))
     found = {'test': runner.test()}
     for name, settings in tests.items():
-        changed = cfg.copy()
+        changed = copy.deepcopy(cfg)
         changed.merge_from_dict(dict(settings))
         if all(key.startswith('test_') for key in settings):
             # Other data, the same model: it need not be built again.
@@ -92,75 +87,6 @@ def evaluate(
         name: {key: float(value) for key, value in metrics.items()}
         for name, metrics in found.items()
     }
-
-
-def linear_probe(
-    cfg: Config, tests: Mapping[str, dict], folder: RunFolder
-) -> Metrics:
-    """Fit a linear classifier by the paper's protocol.
-
-    Args:
-        cfg (Config): Complete; see `linear_probe.probe`.
-        tests (Mapping[str, dict]): By name, dotted keys that change the test
-            data.
-        folder (RunFolder): Not needed: nothing is left half done.
-
-    Returns:
-        dict: Accuracy in percent by test; the config's own is ``'test'``.
-    """
-    accuracies = probe(cfg, {'test': {}, **tests})
-    return {
-        name: {'accuracy/top1': accuracy}
-        for name, accuracy in accuracies.items()
-    }
-
-
-JOBS = dict(train_and_test=train_and_test, linear_probe=linear_probe)
-
-
-def run_all(folders: list[str], num_threads: int | None = None) -> None:
-    """Do runs one after the other; one that fails does not stop the rest.
-
-    Args:
-        folders (list[str]): Of runs that are prepared.
-        num_threads (int, optional): Of the CPU, for this process.
-    """
-    if num_threads is not None:
-        torch.set_num_threads(num_threads)
-    for path in folders:
-        folder = RunFolder(path)
-        with folder.lock():
-            # By a process that outlived the sweep which started it
-            if not folder.is_finished:
-                _run(folder)
-
-
-def _run(folder: RunFolder) -> None:
-    folder.failure_file.unlink(missing_ok=True)
-    description = folder.description
-    begin = time.monotonic()
-    with (
-        open(folder.path / 'output.txt', 'a', encoding='utf-8') as output,
-        redirect_stdout(output),
-        redirect_stderr(output),
-    ):
-        try:
-            job = JOBS[description['job']]
-            metrics = job(folder.config(), description['tests'], folder)
-        except Exception as error:
-            failure = dict(
-                error=f'{type(error).__name__}: {error}',
-                traceback=traceback.format_exc(),
-            )
-            write_json(folder.failure_file, failure)
-            return
-    result = dict(
-        labels=description['labels'],
-        metrics=metrics,
-        seconds=round(time.monotonic() - begin, 1),
-        pid=os.getpid(),
-    )
-    write_json(folder.result_file, result)
 
 
 def _runner(cfg: Config) -> Runner:
