@@ -1,5 +1,6 @@
 # make demo    learn prompts for the embedded data and draw what they do
 # make test    lint and run all tests
+# make benchmark  the paper's main experiment in small, in half an hour
 # make lint    only lint            make format   put the code in order
 # make venv    set up .venv, which the others do when needed
 # PYTHON=python3.12 chooses the Python that .venv is made with.
@@ -8,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test lint format venv
+.PHONY: demo test benchmark lint format venv
 
 demo: $(STAMP)
 	$(BIN)/python tools/demo.py
@@ -16,6 +17,21 @@ demo: $(STAMP)
 # By file, so that what a file's tests share is made once
 test: lint
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# Goes on after an interruption; see configs/sweeps/emoji.py
+FEATURES := $(BIN)/python tools/cache_features.py \
+	configs/benchmark/emoji_features.py
+benchmark: $(STAMP)
+	$(BIN)/python -m pip install --quiet submitit scikit-learn
+	$(FEATURES)
+	for style in fxemoji high_contrast streamline; do \
+	    $(FEATURES) --cfg-options \
+	        test_dataloader.dataset.path=data/features/emoji/$$style \
+	        test_dataloader.dataset.dataset.split=test_$$style || exit 1; \
+	done
+	$(BIN)/python tools/sweep.py configs/sweeps/emoji.py \
+	    --workers 2 --runs-per-job 6 --work-dir work_dirs/benchmark
+	$(BIN)/python tools/report.py work_dirs/benchmark
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
