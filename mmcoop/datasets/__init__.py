@@ -11,6 +11,7 @@ from .few_shot import FewShot, few_shot_indices
 from .imagenet import ImageNet
 from .imagenet_variants import ImageNetVariant
 from .keep_features import keep_features
+from .own_images import OwnImages
 from .transforms import LoadImageFromFile
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     'ImageNet',
     'ImageNetVariant',
     'LoadImageFromFile',
+    'OwnImages',
     'UnusableFeaturesError',
     'classes_of_part',
     'few_shot_indices',

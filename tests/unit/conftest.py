@@ -58,6 +58,15 @@ def make_imagenet(root):
             (path / f'{wnid}_1.JPEG').touch()
 
 
+def make_own(root):
+    """Make a folder per class, as a user may have it."""
+    for name in ('cat', 'dog'):
+        path = root / 'own' / name
+        path.mkdir(parents=True)
+        for index in range(4):
+            (path / f'{index}.jpg').touch()
+
+
 @pytest.fixture(scope='session')
 def coop_data(tmp_path_factory):
     """The folder of all data sets of the paper."""
@@ -67,4 +76,5 @@ def coop_data(tmp_path_factory):
     for name in IMAGENET_VARIANTS:
         make_variant(name, root)
     make_imagenet(root)
+    make_own(root)
     return root

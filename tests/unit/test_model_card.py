@@ -13,7 +13,8 @@ CARD = ROOT / 'configs' / 'coop' / 'README.md'
 LEAVES = {
     path.stem
     for path in (ROOT / 'configs' / 'coop').glob('*.py')
-    if 'tinyclip' not in path.stem and not path.stem.endswith('_cached')
+    if 'tinyclip' not in path.stem
+    and not path.stem.endswith(('_cached', '_own'))
 }
 
 
