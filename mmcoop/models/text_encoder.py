@@ -17,7 +17,7 @@ from .prompt_layout import PromptLayout
 
 
 class _Pad(torch.autograd.Function):
-    """Packed rows (R, C) to padded slots (K, T, C).
+    """Packed rows (R, …) to padded slots (K, T, …).
 
     Both directions are gathers: the derivative of an ordinary gather is an
     indexed add, which is slow and, on a GPU, not reproducible. Slots without
@@ -27,33 +27,31 @@ class _Pad(torch.autograd.Function):
     @staticmethod
     def forward(ctx, rows, slot_row, row_slot):
         ctx.save_for_backward(row_slot)
-        return rows.index_select(0, slot_row.view(-1)).view(
-            *slot_row.shape, -1
-        )
+        slots = rows.index_select(0, slot_row.flatten())
+        return slots.unflatten(0, slot_row.shape)
 
     @staticmethod
     def backward(ctx, grad):
         (row_slot,) = ctx.saved_tensors
-        rows = grad.reshape(-1, grad.shape[-1])
-        return rows.index_select(0, row_slot), None, None
+        return grad.flatten(0, 1).index_select(0, row_slot), None, None
 
 
 class _Unpad(torch.autograd.Function):
-    """Padded slots (K, T, C) to packed rows (R, C)."""
+    """Padded slots (K, T, …) to packed rows (R, …)."""
 
     @staticmethod
     def forward(ctx, slots, slot_row, slot_used, row_slot):
         ctx.save_for_backward(slot_row, slot_used)
-        return slots.reshape(-1, slots.shape[-1]).index_select(0, row_slot)
+        return slots.flatten(0, 1).index_select(0, row_slot)
 
     @staticmethod
     def backward(ctx, grad):
         slot_row, slot_used = ctx.saved_tensors
-        slots = grad.index_select(0, slot_row.view(-1)).view(
-            *slot_row.shape, -1
-        )
-        slots = slots.masked_fill(~slot_used[..., None], 0)
-        return slots, None, None, None
+        slots = grad.index_select(0, slot_row.flatten())
+        unused = ~slot_used.flatten()
+        unused = unused.view(-1, *(1 for _ in range(grad.dim() - 1)))
+        slots = slots.masked_fill(unused, 0)
+        return slots.unflatten(0, slot_row.shape), None, None, None
 
 
 def _pad(rows: Tensor, layout: PromptLayout) -> Tensor:
@@ -235,64 +233,93 @@ def _attention(
     A suffix row meets the shared prefix, and the earlier rows of its own
     class; the two parts share one softmax.
     """
-    P = layout.num_prefix
-    K, T = layout.slot_row.shape
+    P, T = layout.num_prefix, layout.slot_row.shape[1]
     H, D = attn.num_heads, attn.embed_dim
-    d = D // H
+    weight_q, weight_kv = attn.in_proj_weight.split([D, 2 * D])
+    bias_q, bias_kv = attn.in_proj_bias.split([D, 2 * D])
+    asking = x.index_select(0, layout.eos_row) if only_eos else x
+    q = F.linear(asking, weight_q, bias_q).view(-1, H, D // H)
+    k, v = F.linear(x, weight_kv, bias_kv).view(-1, 2, H, D // H).unbind(1)
 
-    if only_eos:
-        weight_q, weight_kv = attn.in_proj_weight.split([D, 2 * D])
-        bias_q, bias_kv = attn.in_proj_bias.split([D, 2 * D])
-        q = F.linear(x.index_select(0, layout.eos_row), weight_q, bias_q)
-        k, v = F.linear(x, weight_kv, bias_kv).chunk(2, dim=-1)
-        out = q.new_empty(0, D)
-    else:
-        q, k, v = F.linear(x, attn.in_proj_weight, attn.in_proj_bias).chunk(
-            3, dim=-1
-        )
-        heads = [t[:P].view(P, H, d).transpose(0, 1)[None] for t in (q, k, v)]
-        out = F.scaled_dot_product_attention(*heads, is_causal=True)
-        out = out[0].transpose(0, 1).reshape(P, D)
+    attended = []
+    if not only_eos:
+        heads = [t[:P].transpose(0, 1)[None] for t in (q, k, v)]
+        prefix = F.scaled_dot_product_attention(*heads, is_causal=True)
+        attended.append(prefix[0].transpose(0, 1))
         q = q[P:]
+    # Splitting saves a copy of the prefix per class, and costs one of the
+    # scores: it pays where what is shared is longer than what is not.
+    attend = _attend_split if P > T else _attend_padded
+    attended.append(attend(q, k, v, layout, only_eos))
+    return attn.out_proj(torch.cat(attended).reshape(-1, D))
 
-    q = q * d**-0.5
+
+def _attend_padded(
+    q: Tensor, k: Tensor, v: Tensor, layout: PromptLayout, only_eos: bool
+) -> Tensor:
+    """Attention of suffix rows, class by class.
+
+    Args:
+        q (Tensor): (R, H, d); or (K, H, d), the rows of [EOS].
+        k (Tensor): (P + R, H, d).
+        v (Tensor): (P + R, H, d).
+        layout (PromptLayout): Where the rows sit.
+        only_eos (bool): Whether ``q`` is of [EOS] alone.
+
+    Returns:
+        Tensor: As ``q``.
+    """
+    P, K = layout.num_prefix, layout.num_classes
+    k, v = (
+        torch.cat([t[:P].expand(K, -1, -1, -1), _pad(t[P:], layout)], dim=1)
+        for t in (k, v)
+    )
+    if only_eos:
+        q, own = q[:, None], layout.slot_used[:, None, None]
+    else:
+        q, own = _pad(q, layout), ~layout.slot_later
+    shared = own.new_ones(*own.shape[:-1], P)
+    slots = F.scaled_dot_product_attention(
+        *(t.transpose(1, 2) for t in (q, k, v)),
+        attn_mask=torch.cat([shared, own], dim=-1),
+    ).transpose(1, 2)
+    if only_eos:
+        return slots[:, 0]
+    return _unpad(slots, layout)
+
+
+def _attend_split(
+    q: Tensor, k: Tensor, v: Tensor, layout: PromptLayout, only_eos: bool
+) -> Tensor:
+    """Attention of suffix rows, prefix and own class apart.
+
+    Arguments and result are those of :func:`_attend_padded`.
+    """
+    P, T = layout.num_prefix, layout.slot_row.shape[1]
+    q = q * q.shape[-1] ** -0.5
     # (H, rows, d) x (H, d, P)
-    to_prefix = q.view(-1, H, d).transpose(0, 1) @ k[:P].view(P, H, d).permute(
-        1, 2, 0
-    )
-    k_own, v_own = (
-        _pad(t[P:], layout).view(K, T, H, d).transpose(1, 2) for t in (k, v)
-    )
+    to_prefix = q.transpose(0, 1) @ k[:P].permute(1, 2, 0)
+    k_own, v_own = (_pad(t[P:], layout).transpose(1, 2) for t in (k, v))
     if only_eos:
         # (K, H, 1, d) x (K, H, d, T): [EOS] is its class's last row.
-        to_own = q.view(K, H, 1, d) @ k_own.transpose(2, 3)
-        to_own = to_own.view(K, H, T).masked_fill(
-            ~layout.slot_used[:, None], float('-inf')
-        )
+        to_own = (q[:, :, None] @ k_own.transpose(2, 3))[:, :, 0]
+        to_own = to_own.masked_fill(~layout.slot_used[:, None], float('-inf'))
     else:
-        q_own = _pad(q, layout).view(K, T, H, d).transpose(1, 2)
-        to_own = q_own @ k_own.transpose(2, 3)
+        to_own = _pad(q, layout).transpose(1, 2) @ k_own.transpose(2, 3)
         to_own = to_own.masked_fill(layout.slot_later, float('-inf'))
-        to_own = _unpad(to_own.transpose(1, 2).reshape(K, T, H * T), layout)
-        to_own = to_own.view(-1, H, T)
+        to_own = _unpad(to_own.transpose(1, 2), layout)
 
     scores = torch.cat([to_prefix.transpose(0, 1), to_own], dim=-1)
     dtype = torch.promote_types(scores.dtype, torch.float32)
     shares = scores.softmax(dim=-1, dtype=dtype).to(v.dtype)
     of_prefix, of_own = shares.split([P, T], dim=-1)
-    from_prefix = (
-        of_prefix.transpose(0, 1) @ v[:P].view(P, H, d).transpose(0, 1)
-    ).transpose(0, 1)
+    from_prefix = of_prefix.transpose(0, 1) @ v[:P].transpose(0, 1)
     if only_eos:
-        from_own = (of_own[:, :, None] @ v_own).view(K, H, d)
+        from_own = (of_own[:, :, None] @ v_own)[:, :, 0]
     else:
-        of_own = _pad(of_own.reshape(-1, H * T), layout)
-        from_own = of_own.view(K, T, H, T).transpose(1, 2) @ v_own
-        from_own = _unpad(
-            from_own.transpose(1, 2).reshape(K, T, D), layout
-        ).view(-1, H, d)
-    suffix = (from_prefix + from_own).reshape(-1, D)
-    return attn.out_proj(torch.cat([out, suffix]))
+        from_own = _pad(of_own, layout).transpose(1, 2) @ v_own
+        from_own = _unpad(from_own.transpose(1, 2), layout)
+    return from_prefix.transpose(0, 1) + from_own
 
 
 def tokenize(encoder: TextEncoder, texts: Sequence[str]) -> Tensor:
