@@ -169,6 +169,9 @@ def run_sweep(
         ImportError: If submitit is not installed.
     """
     waiting = [folder for folder in folders if not folder.is_finished]
+    for folder in waiting:
+        # Of an earlier try; from now on a failure is one of this.
+        folder.failure_file.unlink(missing_ok=True)
     progress = Progress(
         total=len(folders),
         before=len(folders) - len(waiting),
