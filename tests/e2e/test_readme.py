@@ -32,6 +32,9 @@ IMAGENET = 'configs/coop/vitb16_16shot_imagenet.py'
 # Command: the error it must end in without ImageNet or a cluster.
 FAILS = {
     f'python tools/train.py {IMAGENET}': 'must be downloaded, but',
+    'DATA=photos python tools/train.py configs/coop/vitb16_16shot_own.py': (
+        'must be downloaded, but'
+    ),
     f'python tools/train.py {IMAGENET} --resume': 'must be downloaded, but',
     f'bash tools/dist_train.sh {IMAGENET} 8': 'must be downloaded, but',
     f'GPUS=8 bash tools/slurm_train.sh PARTITION JOB {IMAGENET} '
