@@ -458,11 +458,13 @@ def _check_reachable(what: str, url: str, cached: bool) -> None:
     """Fail at once without a network, not after a minute of retries."""
     if cached or urllib.request.getproxies():
         return
-    host = urlsplit(url).hostname
+    parts = urlsplit(url)
+    host = parts.hostname
+    port = parts.port or (80 if parts.scheme == 'http' else 443)
     why = 'HF_HUB_OFFLINE is set'
     if not huggingface_hub.constants.HF_HUB_OFFLINE:
         try:
-            socket.create_connection((host, 443), timeout=5).close()
+            socket.create_connection((host, port), timeout=5).close()
             return
         except OSError as error:
             why = f'{host} cannot be reached ({error})'
