@@ -22,7 +22,6 @@ test: lint
 FEATURES := $(BIN)/python tools/cache_features.py \
 	configs/benchmark/emoji_features.py
 benchmark: $(STAMP)
-	$(BIN)/python -m pip install --quiet submitit scikit-learn
 	$(FEATURES)
 	for style in fxemoji high_contrast streamline; do \
 	    $(FEATURES) --cfg-options \

@@ -24,7 +24,16 @@ HERE = Path(__file__).resolve().parent
 VERSIONS = runpy.run_path(str(HERE / 'mmcoop' / 'version.py'))
 FOR_MIM = ('configs', 'tools')
 
-TEST = ['hypothesis', 'pytest>=8', 'pytest-xdist', 'ruff>=0.9']
+# What sweeps and the linear probe start and fit with
+PROTOCOL = ['scikit-learn', 'submitit']
+TEST = [
+    *PROTOCOL,
+    'hypothesis',
+    'pytest>=8',
+    'pytest-xdist',
+    'pyyaml',
+    'ruff>=0.9',
+]
 
 
 def requirements() -> list[str]:
@@ -88,7 +97,11 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10,<3.14',
     install_requires=requirements(),
-    extras_require={'test': TEST, 'dev': [*TEST, 'pre-commit']},
+    extras_require={
+        'protocol': PROTOCOL,
+        'test': TEST,
+        'dev': [*TEST, 'pre-commit'],
+    },
     packages=find_packages(include=['mmcoop', 'mmcoop.*']),
     package_data={'mmcoop': ['assets/**/*']},
     cmdclass={'build_py': BuildWithMim},
