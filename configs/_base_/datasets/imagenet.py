@@ -1,65 +1,29 @@
+# ImageNet: 1000 classes; its validation images are the test set
+_base_ = './coop_split.py'
+
 data_root = 'data/imagenet'
 
-train_pipeline = [
-    dict(type='mmcoop.LoadImageFromFile'),
-    dict(
-        type='RandomResizedCrop',
-        scale=224,
-        crop_ratio_range=(0.08, 1.0),
-        backend='pillow',
-        interpolation='bicubic',
-    ),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='PackInputs'),
-]
-
-test_pipeline = [
-    dict(type='mmcoop.LoadImageFromFile'),
-    dict(
-        type='ResizeEdge',
-        scale=224,
-        edge='short',
-        backend='pillow',
-        interpolation='bicubic',
-    ),
-    dict(type='CenterCrop', crop_size=224),
-    dict(type='PackInputs'),
-]
-
 train_dataloader = dict(
-    batch_size=32,
-    num_workers=8,
-    persistent_workers=True,
-    # drops a smaller last batch, which would weigh more
-    batch_sampler=dict(type='mmcoop.FullBatchSampler'),
-    sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='mmcoop.FewShot',
-        num_shots=16,
-        # of the draw alone; the paper's are 1, 2 and 3
-        seed=1,
         dataset=dict(
+            _delete_=True,
             type='mmcoop.ImageNet',
             data_root=data_root,
             split='train',
-            pipeline=train_pipeline,
-        ),
-    ),
+            pipeline=_base_.train_pipeline,
+        )
+    )
 )
-
 val_dataloader = dict(
-    batch_size=100,
-    num_workers=8,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
+        _delete_=True,
         type='mmcoop.ImageNet',
         data_root=data_root,
         split='val',
-        pipeline=test_pipeline,
-    ),
+        pipeline=_base_.test_pipeline,
+    )
 )
-val_evaluator = dict(type='Accuracy', topk=(1, 5))
+val_evaluator = dict(topk=(1, 5))
 
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator
