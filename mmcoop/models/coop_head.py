@@ -31,8 +31,8 @@ class CoOpHead(CLIPHead):
         prompt_learner (dict): Config of a :class:`PromptLearner`.
         text_chunk_size (int, optional): Encode so many classes at a time and
             again for the gradient, so that memory does not grow with the
-            number of classes; costs a third more arithmetic. None encodes
-            all at once. Defaults to None.
+            number of classes; costs half as much arithmetic again. None
+            encodes all at once. Defaults to None.
         text_parallel (bool): In distributed training, let each rank encode
             its share of the classes instead of all. Same result. Defaults to
             False.

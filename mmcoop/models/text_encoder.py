@@ -233,7 +233,7 @@ def _attention(
     A suffix row meets the shared prefix, and the earlier rows of its own
     class; the two parts share one softmax.
     """
-    P, T = layout.num_prefix, layout.slot_row.shape[1]
+    P = layout.num_prefix
     H, D = attn.num_heads, attn.embed_dim
     weight_q, weight_kv = attn.in_proj_weight.split([D, 2 * D])
     bias_q, bias_kv = attn.in_proj_bias.split([D, 2 * D])
@@ -247,17 +247,14 @@ def _attention(
         prefix = F.scaled_dot_product_attention(*heads, is_causal=True)
         attended.append(prefix[0].transpose(0, 1))
         q = q[P:]
-    # Splitting saves a copy of the prefix per class, and costs one of the
-    # scores: it pays where what is shared is longer than what is not.
-    attend = _attend_split if P > T else _attend_padded
-    attended.append(attend(q, k, v, layout, only_eos))
+    attended.append(_attend(q, k, v, layout, only_eos))
     return attn.out_proj(torch.cat(attended).reshape(-1, D))
 
 
-def _attend_padded(
+def _attend(
     q: Tensor, k: Tensor, v: Tensor, layout: PromptLayout, only_eos: bool
 ) -> Tensor:
-    """Attention of suffix rows, class by class.
+    """Attention of suffix rows to the prefix and to their own class.
 
     Args:
         q (Tensor): (R, H, d); or (K, H, d), the rows of [EOS].
@@ -268,32 +265,6 @@ def _attend_padded(
 
     Returns:
         Tensor: As ``q``.
-    """
-    P, K = layout.num_prefix, layout.num_classes
-    k, v = (
-        torch.cat([t[:P].expand(K, -1, -1, -1), _pad(t[P:], layout)], dim=1)
-        for t in (k, v)
-    )
-    if only_eos:
-        q, own = q[:, None], layout.slot_used[:, None, None]
-    else:
-        q, own = _pad(q, layout), ~layout.slot_later
-    shared = own.new_ones(*own.shape[:-1], P)
-    slots = F.scaled_dot_product_attention(
-        *(t.transpose(1, 2) for t in (q, k, v)),
-        attn_mask=torch.cat([shared, own], dim=-1),
-    ).transpose(1, 2)
-    if only_eos:
-        return slots[:, 0]
-    return _unpad(slots, layout)
-
-
-def _attend_split(
-    q: Tensor, k: Tensor, v: Tensor, layout: PromptLayout, only_eos: bool
-) -> Tensor:
-    """Attention of suffix rows, prefix and own class apart.
-
-    Arguments and result are those of :func:`_attend_padded`.
     """
     P, T = layout.num_prefix, layout.slot_row.shape[1]
     q = q * q.shape[-1] ** -0.5
