@@ -41,7 +41,11 @@ FAILS = {
     'work_dirs/imagenet': 'srun',
 }
 # `make` sets up what runs this test; what the targets run is tested here.
-MAKE = {'make demo': 'tools/demo.py', 'make test': '-m pytest'}
+MAKE = {
+    'make demo': 'tools/demo.py',
+    'make test': '-m pytest',
+    'make benchmark': 'tools/sweep.py configs/sweeps/emoji.py',
+}
 
 
 def commands() -> list[str]:
