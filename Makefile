@@ -1,5 +1,6 @@
 # make demo    learn prompts for the embedded data and draw what they do
 # make test    lint and run all tests
+# make test-long  the tests of minutes, which `make test` leaves out
 # make benchmark  the paper's main experiment in small, in half an hour
 # make lint    only lint            make format   put the code in order
 # make venv    set up .venv, which the others do when needed
@@ -9,14 +10,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test benchmark lint format venv
+.PHONY: demo test test-long benchmark lint format venv
 
 demo: $(STAMP)
 	$(BIN)/python tools/demo.py
 
 # By file, so that what a file's tests share is made once
 test: lint
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile -m 'not long'
+
+test-long: $(STAMP)
+	$(BIN)/python -m pytest -m long
 
 # Goes on after an interruption; see configs/sweeps/emoji.py
 FEATURES := $(BIN)/python tools/cache_features.py \
