@@ -86,14 +86,24 @@ class ZeroShotHead(CLIPHead):
     def _use_class_names(self, class_names: Sequence[str]) -> None:
         device = self.text_encoder.logit_scale.device
         self.layouts = nn.ModuleList(
-            _layout_of_words(self.text_encoder, template, class_names)
+            layout_of_words(self.text_encoder, template, class_names)
             for template in self.templates
         ).to(device)
 
 
-def _layout_of_words(
+def layout_of_words(
     encoder: TextEncoder, template: str, class_names: Sequence[str]
 ) -> PromptLayout:
+    """Lay out hand-written prompts.
+
+    Args:
+        encoder (TextEncoder): Encodes them with ``encode_layout``.
+        template (str): With ``{}`` where the class name goes.
+        class_names (Sequence[str]): K names; underscores count as spaces.
+
+    Returns:
+        PromptLayout: On the CPU.
+    """
     texts = [template.format(name.replace('_', ' ')) for name in class_names]
     # Sizes depend on the ids: they are real even where the model is not.
     with torch.device('cpu'):
