@@ -17,7 +17,7 @@ from mmengine.runner import Runner
 # Find mmcoop beside this folder, for a clone that is not installed
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from mmcoop.engine import launch, run_config
+from mmcoop.engine import disk_errors, launch, run_config, run_end
 
 
 def parse_args() -> argparse.Namespace:
@@ -102,14 +102,16 @@ def build_config(args: argparse.Namespace) -> Config:
 def main() -> None:
     """Train."""
     args = parse_args()
-    try:
+    with run_end.explained('train.py'):
         cfg = build_config(args)
-    except run_config.CommandError as error:
-        sys.exit(f'train.py: error: {error}')
-    runner = (
-        RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    )
-    runner.train()
+        disk_errors.check_work_dir(cfg.work_dir)
+        with disk_errors.explained(cfg.work_dir):
+            runner = (
+                RUNNERS.build(cfg)
+                if 'runner_type' in cfg
+                else Runner.from_cfg(cfg)
+            )
+            runner.train()
 
 
 if __name__ == '__main__':

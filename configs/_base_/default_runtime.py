@@ -18,6 +18,10 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # draw predictions where tools/test.py is asked to (--show-dir)
     visualization=dict(type='VisualizationHook', enable=False),
+    # stop before a context that is not finite is saved
+    check_loss=dict(type='mmcoop.CheckInvalidLossHook'),
+    # the log's history in memory and checkpoints; the log files keep all
+    history=dict(type='mmcoop.HistoryLengthHook', max_length=1000),
 )
 
 env_cfg = dict(
