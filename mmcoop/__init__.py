@@ -12,5 +12,13 @@ from .versions import check_versions
 check_versions()
 
 from . import datasets, engine, models  # noqa: E402
+from .apis import Classifier, load  # noqa: E402
 
-__all__ = ['__version__', 'datasets', 'engine', 'models']
+__all__ = [
+    'Classifier',
+    '__version__',
+    'datasets',
+    'engine',
+    'load',
+    'models',
+]

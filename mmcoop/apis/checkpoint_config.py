@@ -1,0 +1,170 @@
+"""The config that a checkpoint carries, read as data.
+
+mmengine stores a run's config as Python text and reads it back by running
+it. A checkpoint may come from anyone, so here nothing of it is run: what it
+may hold are literals and ``dict(...)``, and what is built from it are the
+components listed below, looked up by name. mmengine's registries would
+import whatever module a ``type`` or ``_scope_`` names.
+"""
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+# A config of 1000 class names, with a pipeline, has some 100 kB.
+MAX_CHARACTERS = 4_000_000
+NOT_FINITE = dict(inf=float('inf'), nan=float('nan'))
+
+OF_MMPRETRAIN = ('ImageClassifier', 'ClsDataPreprocessor')
+OF_MMCOOP = (
+    'CLIPVision',
+    'CoOpHead',
+    'GivenFeatures',
+    'PromptLearner',
+    'ZeroShotHead',
+)
+# Those that prepare images without chance. Others take the names of
+# functions as arguments, so being registered is not enough.
+TRANSFORMS = (
+    'CenterCrop',
+    'EfficientNetCenterCrop',
+    'LoadImageFromFile',
+    'PackInputs',
+    'Resize',
+    'ResizeEdge',
+)
+KNOWN_TYPES = frozenset(
+    [
+        *OF_MMPRETRAIN,
+        *TRANSFORMS,
+        *(f'mmpretrain.{name}' for name in (*OF_MMPRETRAIN, *TRANSFORMS)),
+        *(f'mmcoop.{name}' for name in (*OF_MMCOOP, 'LoadImageFromFile')),
+    ]
+)
+
+
+class ConfigTextError(ValueError):
+    """A stored config is no plain data, or names what is not known."""
+
+
+def parse_config(text: str) -> dict[str, Any]:
+    """Read a config's text without running it.
+
+    Args:
+        text (str): As mmengine's ``Config.pretty_text`` writes it: lines of
+            ``name = value``, where a value is a number, a string, True,
+            False, None, or a list, tuple or dict of values.
+
+    Returns:
+        dict[str, Any]: The values by name.
+
+    Raises:
+        ConfigTextError: If it holds anything else, whatever it is.
+    """
+    if not isinstance(text, str):
+        raise ConfigTextError(
+            f'the stored config is a {type(text).__name__}, not text.'
+        )
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigTextError(
+            f'the stored config has {len(text)} characters, more than any '
+            f'real one ({MAX_CHARACTERS}).'
+        )
+    try:
+        values = {}
+        for statement in ast.parse(text).body:
+            match statement:
+                case ast.Assign(targets=[ast.Name(id=name)], value=node):
+                    values[name] = _value(node)
+                case _:
+                    _refuse(statement)
+        return values
+    except ConfigTextError:
+        raise
+    # Texts may nest too deep, hold null bytes, or numbers of too many digits.
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ConfigTextError(
+            'the stored config cannot be read as a config: '
+            f'{type(error).__name__}: {error}'
+        ) from error
+
+
+def check_types(config: Any) -> None:
+    """Refuse a config that names a component which is not known here.
+
+    Args:
+        config (Any): What will be built: dicts, lists and plain values.
+
+    Raises:
+        ConfigTextError: If a ``type`` is not one of ``KNOWN_TYPES``, or
+            there is a ``_scope_``.
+    """
+    for node in _dicts(config):
+        name = node.get('type')
+        if '_scope_' in node or (
+            'type' in node
+            and not (isinstance(name, str) and name in KNOWN_TYPES)
+        ):
+            wrong = {k: node[k] for k in ('_scope_', 'type') if k in node}
+            raise ConfigTextError(
+                f'the stored config names {wrong}, which is not built from '
+                'a checkpoint, since it could run code. If you trust where '
+                'it comes from, pass the config that it was trained with as '
+                'a file: config=….'
+            )
+
+
+def _dicts(node: Any) -> Iterator[dict]:
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, list | tuple):
+        for item in node:
+            yield from _dicts(item)
+
+
+def _value(node: ast.expr) -> Any:
+    """Give the value of a literal, or of ``dict(...)``."""
+    match node:
+        case ast.Constant(value=bool() | int() | float() | str() | None):
+            return node.value
+        case ast.Name(id='inf' | 'nan'):
+            return NOT_FINITE[node.id]
+        case ast.UnaryOp(
+            op=ast.USub(), operand=ast.Constant() | ast.Name()
+        ) if isinstance(number := _value(node.operand), int | float):
+            return -number
+        case ast.List():
+            return [_value(item) for item in node.elts]
+        case ast.Tuple():
+            return tuple(_value(item) for item in node.elts)
+        case ast.Dict():
+            return _mapping(node)
+        # mmengine writes keys that are no identifiers as dict({...}).
+        case ast.Call(
+            func=ast.Name(id='dict'), args=[ast.Dict() as items], keywords=[]
+        ):
+            return _mapping(items)
+        case ast.Call(func=ast.Name(id='dict'), args=[]):
+            return {
+                keyword.arg or _refuse(node): _value(keyword.value)
+                for keyword in node.keywords
+            }
+    _refuse(node)
+
+
+def _mapping(node: ast.Dict) -> dict:
+    keys = [_value(key) if key else _refuse(node) for key in node.keys]
+    if any(isinstance(key, list | dict | tuple) for key in keys):
+        _refuse(node)
+    values = [_value(value) for value in node.values]
+    return dict(zip(keys, values, strict=True))
+
+
+def _refuse(node: ast.AST) -> None:
+    raise ConfigTextError(
+        f'line {node.lineno} of the stored config has a '
+        f'{type(node).__name__}, and only plain values are read from a '
+        'checkpoint: code is never run. If you trust where it comes from, '
+        'pass the config that it was trained with as a file: config=….'
+    )
