@@ -11,7 +11,7 @@ from .versions import check_versions
 # that does not say so.
 check_versions()
 
-from . import datasets, engine, models  # noqa: E402
+from . import datasets, engine, models, report  # noqa: E402
 from .apis import Classifier, load  # noqa: E402
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     'engine',
     'load',
     'models',
+    'report',
 ]
