@@ -13,6 +13,7 @@ from .given_features import GivenFeatures
 from .prompt_layout import PromptLayout
 from .prompt_learner import PromptLearner
 from .text_encoder import TextEncoder
+from .vision_tower import VisionTower
 from .zero_shot_head import ZeroShotHead
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     'PromptLayout',
     'PromptLearner',
     'TextEncoder',
+    'VisionTower',
     'ZeroShotHead',
 ]
