@@ -149,6 +149,20 @@ class CLIPHead(ClsHead):
         _check_labels(data_samples, logits.shape[1])
         return self._get_loss(logits, data_samples, **kwargs)
 
+    def _get_predictions(
+        self, cls_score: Tensor, data_samples: list | None
+    ) -> list:
+        """Add the cosine similarities, which rejection looks at."""
+        samples = super()._get_predictions(cls_score, data_samples)
+        encoder = self.text_encoder
+        bias = encoder.logit_bias
+        if bias is not None:
+            cls_score = cls_score - bias.float()
+        cosines = cls_score / encoder.logit_scale.float().exp()
+        for sample, row in zip(samples, cosines, strict=True):
+            sample.cosines = row
+        return samples
+
     def train(self, mode: bool = True) -> 'CLIPHead':
         """Switch mode, and forget the text features of an evaluation."""
         self._kept = None

@@ -1,0 +1,93 @@
+"""Images of none of the known classes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.dataset import force_full_init
+
+from mmcoop.registry import DATASETS
+
+
+@DATASETS.register_module()
+class Unknown:
+    """A data set whose images are of no known class: every label is -1.
+
+    Put it beside the known images in a ``ConcatDataset``, with
+    ``ignore_keys`` for what their ``metainfo`` has not in common, and
+    evaluate with :class:`mmcoop.OutOfDistribution`. Metrics that do not know
+    of unknown images count every answer as wrong.
+
+    Args:
+        dataset (dict | BaseDataset): Any data set, with or without labels,
+            or its config.
+        lazy_init (bool): Whether to list the images on first use only.
+
+    Raises:
+        ValueError: If there are no images.
+    """
+
+    LABEL = -1
+
+    def __init__(self, dataset: Any, lazy_init: bool = False) -> None:
+        if isinstance(dataset, Mapping):
+            dataset = DATASETS.build(dataset)
+        self.dataset = dataset
+        self._fully_initialized = False
+        if not lazy_init:
+            self.full_init()
+
+    @property
+    def metainfo(self) -> dict:
+        """dict: The wrapped data set's."""
+        return self.dataset.metainfo
+
+    @property
+    def CLASSES(self) -> Sequence[str] | None:  # noqa: N802, mmpretrain's name
+        """Sequence[str] | None: Names of the unknown classes, if any."""
+        return self.metainfo.get('classes')
+
+    def full_init(self) -> None:
+        """List the images."""
+        if self._fully_initialized:
+            return
+        self.dataset.full_init()
+        if len(self.dataset) == 0:
+            raise ValueError(
+                f'{type(self.dataset).__name__} has no images to be unknown: '
+                'correct its data_root, data_prefix or annotation file.'
+            )
+        self._fully_initialized = True
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict:
+        """Get what is known of an image before the pipeline.
+
+        Args:
+            idx (int): Which image.
+
+        Returns:
+            dict: The wrapped data set's entry, with label -1.
+        """
+        return dict(self.dataset.get_data_info(idx), gt_label=self.LABEL)
+
+    @force_full_init
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Get the label of an image, as a list of one.
+
+        Args:
+            idx (int): Which image.
+
+        Returns:
+            list[int]: -1.
+        """
+        return [self.LABEL]
+
+    @force_full_init
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @force_full_init
+    def __getitem__(self, idx: int) -> dict:
+        sample = self.dataset[idx]
+        sample['data_samples'].set_gt_label(self.LABEL)
+        return sample
