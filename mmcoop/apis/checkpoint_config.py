@@ -8,12 +8,33 @@ import whatever module a ``type`` or ``_scope_`` names.
 """
 
 import ast
+import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 # A config of 1000 class names, with a pipeline, has some 100 kB.
 MAX_CHARACTERS = 4_000_000
 NOT_FINITE = dict(inf=float('inf'), nan=float('nan'))
+ADVICE = (
+    'If you trust where it comes from, pass the config that it was trained '
+    'with as a file: config=….'
+)
+
+_TOKEN = re.compile(
+    r"""
+    (?P<space> [ \t\n]+ | \#[^\n\r]* )
+    | (?P<value>
+        '[^'\\\n\r]*(?:\\.[^'\\\n\r]*)*'(?!['"])
+        | "[^"\\\n\r]*(?:\\.[^"\\\n\r]*)*"(?!['"])
+        | \d+(?:\.\d*)?(?:[eE][-+]?\d+)?(?![\w.'"])
+        | [^\W\d]\w*(?![\w.'"])
+        | [)\]}]
+    )
+    | (?P<start> [(\[{-] )
+    | [=:,]
+    """,
+    re.VERBOSE,
+)
 
 OF_MMPRETRAIN = ('ImageClassifier', 'ClsDataPreprocessor')
 OF_MMCOOP = (
@@ -71,6 +92,7 @@ def parse_config(text: str) -> dict[str, Any]:
             f'real one ({MAX_CHARACTERS}).'
         )
     try:
+        _check_tokens(text)
         values = {}
         for statement in ast.parse(text).body:
             match statement:
@@ -108,10 +130,32 @@ def check_types(config: Any) -> None:
             wrong = {k: node[k] for k in ('_scope_', 'type') if k in node}
             raise ConfigTextError(
                 f'the stored config names {wrong}, which is not built from '
-                'a checkpoint, since it could run code. If you trust where '
-                'it comes from, pass the config that it was trained with as '
-                'a file: config=….'
+                f'a checkpoint, since it could run code. {ADVICE}'
             )
+
+
+def _check_tokens(text: str) -> None:
+    """Refuse what no config has before Python's parser sees it.
+
+    In Python 3.10 a long chain, as in 1+1+…, a.b.c… or f()()…, overflows
+    the parser's stack and ends the process. A chain goes on after a value,
+    and in a config only a comma, a colon or a bracket's end follow one.
+    """
+    position, before = 0, ''
+    while position < len(text):
+        token = _TOKEN.match(text, position)
+        if token is None or (
+            token['start'] and before and (before, token[0]) != ('dict', '(')
+        ):
+            line = text.count('\n', 0, position) + 1
+            raise ConfigTextError(
+                f'line {line} of the stored config has '
+                f'{text[position : position + 20]!r}, where only plain '
+                f'values are read: code is never run. {ADVICE}'
+            )
+        if not token['space']:
+            before = token['value'] or ''
+        position = token.end()
 
 
 def _dicts(node: Any) -> Iterator[dict]:
@@ -161,10 +205,9 @@ def _mapping(node: ast.Dict) -> dict:
     return dict(zip(keys, values, strict=True))
 
 
-def _refuse(node: ast.AST) -> None:
+def _refuse(node: ast.AST) -> NoReturn:
     raise ConfigTextError(
         f'line {node.lineno} of the stored config has a '
-        f'{type(node).__name__}, and only plain values are read from a '
-        'checkpoint: code is never run. If you trust where it comes from, '
-        'pass the config that it was trained with as a file: config=….'
+        f'{type(node).__name__}, where only plain values are read: code is '
+        f'never run. {ADVICE}'
     )

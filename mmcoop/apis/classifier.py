@@ -1,9 +1,11 @@
 """Classify images with what a checkpoint has learned."""
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -13,26 +15,59 @@ from mmpretrain.models import ImageClassifier
 from torch import Tensor
 from tqdm import tqdm
 
-from .images import Found, ImageLike, count_images, find_images, to_sample
+from mmcoop.evaluation.rejection import rejection_score
+
+from .images import (
+    ImageLike,
+    list_images,
+    name_images,
+    to_sample,
+    why_unreadable,
+)
 from .prediction import NONE_OF_THESE, Prediction
 
-# Shorter work has no progress bar.
+# Work that takes no longer has no progress bar.
 SILENT_SECONDS = 3
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Images that were encoded at once.
+
+    Attributes:
+        sources (list[str]): What the images are called.
+        errors (list[str | None]): What is wrong with them.
+        features (Tensor): (n, E), of the images without an error.
+    """
+
+    sources: list[str]
+    errors: list[str | None]
+    features: Tensor
+
+
+class _Progress(tqdm):
+    """A bar without the thread that tqdm keeps for all later ones.
+
+    The thread would be there when a data loader forks its workers.
+    """
+
+    monitor_interval = 0
 
 
 class Classifier:
     """A learned prompt at work; :func:`mmcoop.load` makes one.
 
     Args:
-        model (ImageClassifier): With a head that compares images with names.
-        pipeline (Callable): Prepares an image as the model was tested:
+        model (ImageClassifier): With a head of mmcoop.
+        pipeline (Callable): Prepares an image as in the model's test:
             ``dict(img_path=…)``, or ``dict(img=…)`` with an array (height,
             width, 3) of uint8 in BGR order, becomes ``dict(inputs=…)``.
         cfg (Config): That the model was trained with.
         rejection (dict, optional): What is 'none of these': ``score``,
-            ``temperature`` and ``threshold``. None: nothing is. Defaults to
-            None.
-        temperature (float): Divides the logits, so that probabilities are
+            ``temperature`` and ``threshold``, see
+            :func:`mmcoop.evaluation.rejection.rejection_score`. None:
+            nothing is. Defaults to None.
+        temperature (float): Divides the logits, for probabilities that are
             calibrated. Defaults to 1.0.
 
     Attributes:
@@ -48,7 +83,7 @@ class Classifier:
         model: ImageClassifier,
         pipeline: Callable[[dict], dict],
         cfg: Config,
-        rejection: dict | None = None,
+        rejection: dict[str, Any] | None = None,
         temperature: float = 1.0,
     ):
         self.model = model.eval()
@@ -58,9 +93,9 @@ class Classifier:
         self.temperature = temperature
 
     def __repr__(self) -> str:
-        clip = self.model.head.text_encoder.name
         names = self.class_names
         shown = ', '.join(names[:3]) + ', …' * (len(names) > 3)
+        clip = self.model.head.text_encoder.name
         return f'Classifier({clip}, {len(names)} classes: {shown})'
 
     @property
@@ -74,34 +109,35 @@ class Classifier:
         return self.model.data_preprocessor.device
 
     @property
+    @torch.no_grad()
     def text_features(self) -> Tensor:
         """(K, E) float32, L2-normalised; computed once."""
-        with torch.no_grad():
-            return self.model.head.text_features
+        return self.model.head.text_features
 
     def with_classes(self, class_names: Sequence[str]) -> 'Classifier':
         """Apply what was learned to other names, without training.
 
-        A threshold for 'none of these' belongs to the names that it was
-        measured with: the new classifier has none.
+        What was measured with the old names, the threshold for 'none of
+        these' and the calibration, does not hold for others: the new
+        classifier has neither.
 
         Args:
-            class_names (Sequence[str]): One or more names, in label order.
+            class_names (Sequence[str]): K names, in label order.
 
         Returns:
             Classifier: It shares the towers with this one, which stays as it
             is.
 
         Raises:
+            TypeError: If these are no names.
             ValueError: If the context is class-specific; or a name is empty,
                 occurs twice or is too long.
         """
         if isinstance(class_names, str):
             raise TypeError(
-                f'class_names is the text {class_names!r}: give a list of '
-                f'names, like [{class_names!r}, …].'
+                f'class_names is {class_names!r}: give a list of names, like '
+                f'[{class_names!r}, …].'
             )
-        class_names = tuple(class_names)
         head = self.model.head
         learner = getattr(head, 'prompt_learner', None)
         if learner is not None and learner.class_specific:
@@ -111,14 +147,14 @@ class Classifier:
                 'learned for, and none for others. Train a unified context '
                 '(class_specific=False) to apply it to new names.'
             )
-        shared = (self.model.backbone, head.text_encoder)
-        model = copy.deepcopy(self.model, {id(part): part for part in shared})
+        towers = self.model.backbone, head.text_encoder
+        model = copy.deepcopy(self.model, {id(part): part for part in towers})
         model.head.set_class_names(class_names)
-        if self.rejection is not None:
+        if self.rejection is not None or self.temperature != 1:
             print_log(
-                "with_classes: the threshold for 'none of these' was "
-                'measured with other names and is left out; '
-                'tools/calibrate.py measures one.',
+                'with_classes: the threshold and calibration measured with '
+                'the old names are left out; tools/calibrate.py measures '
+                'them for new ones.',
                 logger='current',
             )
         return Classifier(model, self.pipeline, self.cfg)
@@ -136,29 +172,23 @@ class Classifier:
                 images and those of its subfolders are taken in sorted order;
                 a Pillow image; an array (height, width, 3) of uint8 in BGR
                 order, as OpenCV and mmcv read images and mmpretrain's
-                inferencers take them (for RGB: ``Image.fromarray(rgb)``); or
-                an iterable of these, also one that never is in memory whole.
+                inferencers take them (for RGB, ``Image.fromarray(rgb)``); or
+                an iterable of these, which may be longer than memory.
             batch_size (int): Images at a time. Defaults to 32.
             top_k (int): How many classes to list for each. Defaults to 1.
 
         Returns:
-            list[Prediction]: One per image, in their order. An image that
-            cannot be read has an ``error`` there, and the others an answer.
+            list[Prediction]: One per image, in their order. One that cannot
+            be read has an ``error``; the others have their answer.
 
         Raises:
             TypeError: If these are no images.
             ValueError: If the folder has no images, or a number is below 1.
         """
-        _check_positive(batch_size=batch_size, top_k=top_k)
+        _check_positive(top_k=top_k)
         predictions = []
-        with tqdm(
-            total=count_images(images),
-            unit=' images',
-            delay=SILENT_SECONDS,
-        ) as bar:
-            for batch, features in self._encode(images, batch_size):
-                predictions += self._name(batch, features, top_k)
-                bar.update(len(batch))
+        for batch in self._encode(images, batch_size):
+            predictions += self._name(batch, min(top_k, len(self.class_names)))
         return predictions
 
     def image_features(
@@ -175,16 +205,15 @@ class Classifier:
 
         Raises:
             TypeError: As :meth:`predict`.
-            ValueError: As :meth:`predict`; also if an image cannot be read.
+            ValueError: As :meth:`predict`; or if an image cannot be read.
         """
-        _check_positive(batch_size=batch_size)
-        parts = [torch.empty(0, self.text_features.shape[1]).to(self.device)]
-        for batch, features in self._encode(images, batch_size):
-            for _, error in batch:
+        features = [self.text_features[:0]]
+        for batch in self._encode(images, batch_size):
+            for source, error in zip(batch.sources, batch.errors, strict=True):
                 if error is not None:
-                    raise ValueError(error)
-            parts.append(features)
-        return torch.cat(parts)
+                    raise ValueError(f'{source}: {error}')
+            features.append(batch.features)
+        return torch.cat(features)
 
     @torch.no_grad()
     def scores(self, image_features: Tensor) -> Tensor:
@@ -197,46 +226,44 @@ class Classifier:
             Tensor: (N, K) float32 probabilities.
         """
         logits = self.model.head((image_features.to(self.device),))
-        return (logits / self.temperature).softmax(dim=-1)
+        return (logits / self.temperature).softmax(dim=1)
 
     @torch.no_grad()
     def _encode(
         self, images: ImageLike | Iterable[ImageLike], batch_size: int
-    ) -> Iterator[tuple[list[tuple[str, str | None]], Tensor]]:
-        """Encode images batch by batch.
-
-        Yields:
-            tuple: (name, error) of each image, and the features of those
-            without an error.
-        """
-        found = find_images(images)
-        # Reading and resizing images takes longer than encoding them.
-        with ThreadPoolExecutor() as pool:
-            while batch := list(islice(found, batch_size)):
-                prepared = list(pool.map(self._prepare, batch))
+    ) -> Iterator[_Batch]:
+        _check_positive(batch_size=batch_size)
+        images = list_images(images)
+        named = name_images(images)
+        total = len(images) if isinstance(images, Sized) else None
+        # Images are read side by side, since that takes longer than encoding.
+        with (
+            ThreadPoolExecutor() as pool,
+            _Progress(
+                total=total, unit=' images', delay=SILENT_SECONDS
+            ) as bar,
+        ):
+            while chunk := list(islice(named, batch_size)):
+                sources, found = zip(*chunk, strict=True)
+                prepared = list(pool.map(self._prepare, found))
+                errors = [e if isinstance(e, str) else None for e in prepared]
                 samples = [s for s in prepared if not isinstance(s, str)]
-                yield (
-                    [
-                        (name, sample if isinstance(sample, str) else None)
-                        for (name, _), sample in zip(
-                            batch, prepared, strict=True
-                        )
-                    ],
-                    self._encode_samples(samples),
-                )
+                yield _Batch(sources, errors, self._encode_samples(samples))
+                bar.update(len(chunk))
 
-    def _prepare(self, found: Found) -> dict | str:
-        """Run the pipeline on one image; a string is an error."""
-        name, image = found
+    def _prepare(self, image: ImageLike | ValueError) -> dict | str:
+        """Give the pipeline's sample, or what is wrong with the image."""
         try:
-            if isinstance(image, Exception):
+            if isinstance(image, ValueError):
                 raise image
-            return self.pipeline(to_sample(image))
-        # Whatever is wrong with one image must not stop the others, and
-        # decoders raise errors of all kinds.
+            sample = to_sample(image)
+        except (OSError, TypeError, ValueError) as error:
+            return str(error)
+        try:
+            return self.pipeline(sample)
+        # Decoders raise errors of all kinds, and none may stop the rest.
         except Exception as error:
-            text = f'{error}'.strip() or type(error).__name__
-            return f'{name}: {text}'
+            return why_unreadable(error)
 
     def _encode_samples(self, samples: list[dict]) -> Tensor:
         if not samples:
@@ -244,21 +271,15 @@ class Classifier:
         data = self.model.data_preprocessor(default_collate(samples))
         return self.model.extract_feat(data['inputs'], stage='pre_logits')
 
-    def _name(
-        self,
-        batch: list[tuple[str, str | None]],
-        image_features: Tensor,
-        top_k: int,
-    ) -> Iterator[Prediction]:
-        top_k = min(top_k, len(self.class_names))
-        scores, labels = self.scores(image_features).topk(top_k)
+    def _name(self, batch: _Batch, top_k: int) -> Iterator[Prediction]:
+        scores, labels = self.scores(batch.features).topk(top_k)
         rows = zip(
             scores.tolist(),
             labels.tolist(),
-            self._is_rejected(image_features),
+            self._is_rejected(batch.features),
             strict=True,
         )
-        for source, error in batch:
+        for source, error in zip(batch.sources, batch.errors, strict=True):
             if error is not None:
                 yield Prediction(source, error=error)
                 continue
@@ -277,14 +298,12 @@ class Classifier:
     def _is_rejected(self, image_features: Tensor) -> list[bool]:
         if self.rejection is None:
             return [False] * len(image_features)
-        from mmcoop.evaluation.rejection import rejection_score
-
-        score = rejection_score(
+        fits = rejection_score(
             image_features @ self.text_features.T,
             self.rejection['score'],
             self.rejection['temperature'],
         )
-        return (score < self.rejection['threshold']).tolist()
+        return (fits < self.rejection['threshold']).tolist()
 
 
 def _check_positive(**numbers: int) -> None:

@@ -2,118 +2,134 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import mmcv
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 # What one image may be. See `Classifier.predict`.
 ImageLike = str | os.PathLike | np.ndarray | Image.Image
-# (what to call it, its image or path or why there is none)
-Found = tuple[str, ImageLike | Exception]
+
+_WANTED = (
+    'give a path, a folder, a Pillow image, or an array (height, width, 3) '
+    'of uint8 in BGR order'
+)
 
 
-def find_images(images: ImageLike | Iterable[ImageLike]) -> Iterator[Found]:
-    """Go through images of any kind, one at a time.
+def list_images(images: ImageLike | Iterable[ImageLike]) -> Iterable[Any]:
+    """Make one image, a folder or an array of images something to go through.
 
     Args:
-        images (ImageLike | Iterable[ImageLike]): One image or folder, or an
-            iterable of such, which is read as far as is asked for.
+        images (ImageLike | Iterable[ImageLike]): Or an iterable of images,
+            of which nothing is read here.
 
-    Yields:
-        tuple: A name for the image, and the image, path or error.
+    Returns:
+        Iterable: A list, or the given iterable.
 
     Raises:
         TypeError: If these are no images.
-        ValueError: If a folder, given alone, has no images.
+        ValueError: If it is a folder without images.
     """
+    if isinstance(images, str | os.PathLike) and os.path.isdir(images):
+        return _files(os.fspath(images))
     if isinstance(images, np.ndarray) and images.ndim > 3:
-        images = iter(images)
+        return list(images)
     if isinstance(images, ImageLike):
-        yield from _of_one(images, 'image 0')
-        return
-    if not isinstance(images, Iterable):
+        return [images]
+    if not isinstance(images, Iterable) or isinstance(images, bytes):
         raise TypeError(
-            f'images is a {type(images).__name__}: {WANTED}, or an iterable '
-            'of such.'
+            f'images is a {type(images).__name__}: {_WANTED}, or an iterable '
+            'of these.'
         )
-    for number, image in enumerate(images):
-        try:
-            yield from _of_one(image, f'image {number}')
-        except ValueError as error:
-            yield str(image), error
+    return images
 
 
-def count_images(images: Any) -> int | None:
-    """Count images without reading them, where that is possible.
+def name_images(
+    images: Iterable[Any],
+) -> Iterator[tuple[str, ImageLike | ValueError]]:
+    """Go through images one at a time, and through the folders among them.
 
     Args:
-        images (ImageLike | Iterable[ImageLike]): See :func:`find_images`.
+        images (Iterable): See :func:`list_images`.
 
-    Returns:
-        int | None: At least so many; None for an iterator.
+    Yields:
+        tuple: A name for the image, and the image; or the folder's, and
+        what is wrong with it.
     """
-    if isinstance(images, str | os.PathLike | Image.Image):
-        return None
-    return len(images) if hasattr(images, '__len__') else None
+    for number, image in enumerate(images):
+        if not isinstance(image, str | os.PathLike):
+            yield f'image {number}', image
+            continue
+        path = os.fspath(image)
+        if not os.path.isdir(path):
+            yield path, path
+            continue
+        try:
+            yield from ((file, file) for file in _files(path))
+        except ValueError as error:
+            yield path, error
 
 
-def to_sample(image: Any) -> dict:
+def to_sample(image: Any) -> dict[str, Any]:
     """Turn one image into what a data pipeline starts from.
 
     Args:
         image (ImageLike): A path or an image.
 
     Returns:
-        dict: ``img_path``, or ``img``: (height, width, 3) uint8, BGR.
+        dict: ``img_path``; or ``img``, (height, width, 3) uint8, BGR.
 
     Raises:
-        TypeError: If it is none.
-        ValueError: If an array has another shape or type.
+        FileNotFoundError: If there is no such file.
+        TypeError: If it is no image.
+        ValueError: If it is an array of another shape or type.
     """
     if isinstance(image, str | os.PathLike):
         path = os.fspath(image)
-        if '://' not in path and not os.path.exists(path):
-            raise FileNotFoundError(f'there is no file {path}')
+        if '://' not in path and not os.path.isfile(path):
+            raise FileNotFoundError('there is no such file')
         return dict(img_path=path)
     if isinstance(image, Image.Image):
         image = _from_pillow(image)
     if not isinstance(image, np.ndarray):
-        raise TypeError(f'a {type(image).__name__} is no image: {WANTED}.')
+        raise TypeError(f'a {type(image).__name__} is no image: {_WANTED}')
     if image.ndim == 2:
         image = np.stack([image] * 3, axis=-1)
     if image.dtype != np.uint8 or image.shape[2:] != (3,) or not image.size:
         raise ValueError(
             f'an array of shape {image.shape} and type {image.dtype} is no '
-            'image: give (height, width, 3) or (height, width), uint8, in '
-            'BGR order.'
+            'image: give (height, width, 3) or (height, width), of uint8, '
+            'in BGR order'
         )
     size = image.shape[:2]
     return dict(img=image, img_shape=size, ori_shape=size)
 
 
-WANTED = (
-    'give a path, a folder, a Pillow image, or an array (height, width, 3) '
-    'of uint8 in BGR order'
-)
+def why_unreadable(error: Exception) -> str:
+    """Say in a line what is wrong with an image.
 
+    Args:
+        error (Exception): That a data pipeline raised.
 
-def _of_one(image: ImageLike, name: str) -> Iterator[Found]:
-    if not isinstance(image, str | os.PathLike):
-        yield name, image
-    elif os.path.isdir(image):
-        yield from ((path, path) for path in _files(os.fspath(image)))
-    else:
-        yield os.fspath(image), image
+    Returns:
+        str: The reason, without the image's name.
+    """
+    cause = error.__cause__ or error
+    if isinstance(cause, UnidentifiedImageError):
+        return 'the file is no image, or of a kind that Pillow does not know'
+    reason = ' '.join(str(cause).split())
+    return f'cannot be read as an image ({type(cause).__name__}: {reason})'
 
 
 def _files(folder: str) -> list[str]:
-    """List the images of a folder and those within, sorted."""
+    """List the images of a folder and of those within it, sorted."""
     endings = {
         ending
-        for ending, form in Image.registered_extensions().items()
-        if form in Image.OPEN
+        for ending, kind in Image.registered_extensions().items()
+        if kind in Image.OPEN
     }
     files = sorted(
         str(path)
@@ -123,13 +139,16 @@ def _files(folder: str) -> list[str]:
     if not files:
         raise ValueError(
             f'the folder {os.path.abspath(folder)} holds no images: wanted '
-            'files that end in .jpg, .png or another of the endings that '
-            'Pillow knows.'
+            'files that end in .jpg, .png or whatever else Pillow reads'
         )
     return files
 
 
 def _from_pillow(image: Image.Image) -> np.ndarray:
     """Give the pixels that reading the image from a file would give."""
-    image = ImageOps.exif_transpose(image)
-    return np.asarray(image.convert('RGB'))[..., ::-1]
+    if image.mode == 'LA':  # which mmcv puts on a background of its own
+        file = BytesIO()
+        image.save(file, 'PNG')
+        return mmcv.imfrombytes(file.getvalue(), backend='pillow')
+    image = ImageOps.exif_transpose(image).convert('RGB')
+    return np.asarray(image)[..., ::-1]
