@@ -1,15 +1,16 @@
 """Data sets whose training, validation and test images are in split files."""
 
-import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmpretrain.datasets import BaseDataset
 
 from mmcoop.registry import DATASETS
+from mmcoop.text_files import read_json, read_lines
 
 from .coop_facts import COOP_DATASETS, CoOpFacts
+from .data_checks import check_path_inside, warn_of_leaks
 
 SPLITS = ('train', 'val', 'test')
 
@@ -24,7 +25,7 @@ class CoOpSplit(BaseDataset):
 
     or any other images with a split file in CoOp's JSON form,
     ``{"train": [[PATH, LABEL, CLASS NAME], …], "val": …, "test": …}``, with
-    paths from ``data_root/image_folder`` on::
+    paths from ``data_root/image_folder`` on, and never out of it::
 
         dict(type='mmcoop.CoOpSplit', data_root='birds',
              split_file='split.json', image_folder='images')
@@ -112,6 +113,7 @@ class CoOpSplit(BaseDataset):
         items = []
         for number, line in enumerate(_lines(split_file), start=1):
             image, _, name = line.partition(' ')
+            check_path_inside(image, f'{split_file}, line {number},')
             if name not in labels:
                 raise ValueError(
                     f'{split_file}, line {number}, has the class {name!r}, '
@@ -151,15 +153,15 @@ def read_split(
         of all classes in label order.
 
     Raises:
-        ValueError: If the file is in another form, a label has two names,
-            or labels are left out.
+        OSError: If the file cannot be opened.
+        ValueError: If the file is in another form, a path leads out of the
+            folder of images, a label has two names, or labels are left out.
     """
-    text = Path(filename).read_text(encoding='utf-8')
     try:
-        content = json.loads(text)
+        content = read_json(filename)
         names: dict[int, str] = {}
         for part in SPLITS:
-            for path, label, name in content[part]:
+            for path, label, name in map(_checked_entry, content[part]):
                 if names.setdefault(label, name) != name:
                     raise ValueError(
                         f'label {label} is {names[label]!r} and, for {path}, '
@@ -174,8 +176,34 @@ def read_split(
             '[…], "test": […]}, with labels from 0 on. If it was downloaded, '
             'download it again.'
         ) from error
+    if split == 'test':
+        learned_from = [*content['train'], *content['val']]
+        warn_of_leaks(
+            [path for path, _, _ in learned_from],
+            [path for path, _, _ in content['test']],
+            filename,
+        )
     items = [(path, label) for path, label, _ in content[split]]
     return items, tuple(names[label] for label in sorted(names))
+
+
+def _checked_entry(entry: Any) -> tuple[str, int, str]:
+    """Refuse an entry that is not a path, a label and a name."""
+    if not isinstance(entry, list) or len(entry) != 3:
+        raise ValueError(f'{_short(entry)} is not [PATH, LABEL, CLASS NAME]')
+    path, label, name = entry
+    if not isinstance(path, str) or not isinstance(name, str):
+        raise TypeError(f'path and class name of {_short(entry)} are no texts')
+    # `True` is an int to Python, and 1.0 equal to one.
+    if type(label) is not int:
+        raise TypeError(f'the label of {_short(entry)} is no whole number')
+    check_path_inside(path, _short(entry))
+    return path, label, name
+
+
+def _short(entry: Any) -> str:
+    text = repr(entry)
+    return text if len(text) <= 200 else text[:199] + '…'
 
 
 def _facts(name: str) -> CoOpFacts:
@@ -187,6 +215,5 @@ def _facts(name: str) -> CoOpFacts:
     return COOP_DATASETS[name]
 
 
-def _lines(path: Path) -> Sequence[str]:
-    lines = path.read_text(encoding='utf-8').splitlines()
-    return [line.strip() for line in lines if line.strip()]
+def _lines(path: Path) -> list[str]:
+    return [line.strip() for line in read_lines(path) if line.strip()]

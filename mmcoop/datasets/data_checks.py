@@ -2,15 +2,19 @@
 
 import logging
 import os
+import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from mmengine.logging import print_log
 
 # How many classes a message lists by name.
 MAX_LISTED = 20
+# How many images it does.
+MAX_EXAMPLES = 5
 
 
 def missing_data_error(
@@ -69,7 +73,8 @@ def label_of(info: dict, index: int, classes: Sequence[str] | None) -> int:
         ValueError: If there is no label, or not one, or none of a class.
     """
     label = info.get('gt_label')
-    if not isinstance(label, Integral):
+    # `True` is an int to Python.
+    if not isinstance(label, Integral) or isinstance(label, bool):
         raise ValueError(
             f'{sample_name(info, index)} has gt_label {label!r}, but drawing '
             'a few images per class needs exactly one class number for each: '
@@ -87,6 +92,80 @@ def label_of(info: dict, index: int, classes: Sequence[str] | None) -> int:
             'the annotation file, or give all class names in metainfo.'
         )
     return int(label)
+
+
+def check_path(path: str, where: str) -> None:
+    """Refuse a path that no file of a data set has.
+
+    Args:
+        path (str): As an annotation file has it.
+        where (str): Names the entry, for the error.
+
+    Raises:
+        ValueError: If it is empty, has control characters, or is no text
+            that a file system can hold.
+    """
+    # A line break in a path would spoil the log and every list of paths.
+    if not path or any(unicodedata.category(c) == 'Cc' for c in path):
+        raise ValueError(
+            f'{where} has the path {path!r}: wanted one that is not empty '
+            'and without line breaks or other control characters.'
+        )
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f'{where} has the path {path!r}, which is no text '
+            f'({error.reason}): write the file again.'
+        ) from error
+
+
+def check_path_inside(path: str, where: str) -> None:
+    """Refuse a path that leads out of the folder of images.
+
+    Links within that folder are followed wherever they lead: they are of
+    those who put the images there, not of the annotation file's author.
+
+    Args:
+        path (str): As an annotation file has it.
+        where (str): Names the entry, for the error.
+
+    Raises:
+        ValueError: If it is absolute or has ``..``, of this system or of
+            another, or is no path at all.
+    """
+    check_path(path, where)
+    kinds = PurePosixPath(path), PureWindowsPath(path)
+    if any(kind.anchor or '..' in kind.parts for kind in kinds):
+        raise ValueError(
+            f'{where} has the path {path!r}, which may lead out of the '
+            'folder of images: wanted a relative path without "..". To use '
+            'images from elsewhere, put a link into that folder.'
+        )
+
+
+def warn_of_leaks(
+    train: Iterable[str], test: Iterable[str], source: str
+) -> None:
+    """Warn of images that are for training and for testing.
+
+    Args:
+        train (Iterable[str]): Paths.
+        test (Iterable[str]): Paths.
+        source (str): The file or folder that has both.
+    """
+    known = set(map(os.path.normpath, train))
+    both = sorted(known & set(map(os.path.normpath, test)))
+    if both:
+        print_log(
+            f'{source}: {len(both)} images are for training (or validation) '
+            'and for testing too, which makes the accuracy look better than '
+            'it is: '
+            f'{", ".join(both[:MAX_EXAMPLES])}'
+            f'{", …" if len(both) > MAX_EXAMPLES else ""}.',
+            logger='current',
+            level=logging.WARNING,
+        )
 
 
 def check_images_per_class(

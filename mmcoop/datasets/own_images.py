@@ -1,6 +1,7 @@
 """A user's own images: a folder per class, a CSV, or a split file."""
 
 import csv
+import io
 import os
 import random
 from collections import defaultdict
@@ -10,8 +11,10 @@ from mmpretrain.datasets import BaseDataset
 from PIL import Image
 
 from mmcoop.registry import DATASETS
+from mmcoop.text_files import read_text
 
 from .coop_splits import read_split
+from .data_checks import check_path, warn_of_leaks
 
 # (path, class name, split or '')
 Items = list[tuple[str, str, str]]
@@ -26,7 +29,8 @@ class OwnImages(BaseDataset):
     - a folder with a folder of images per class;
     - a folder with ``train`` and ``test``, each such a folder;
     - a CSV with a head line: ``path,label`` or ``path,label,split``, where
-      the label is the class name and paths are relative to the file;
+      the label is the class name and paths are relative to the file or
+      absolute;
     - a JSON file in CoOp's form (see :class:`CoOpSplit`), likewise.
 
     Where the source does not say which images are for testing, a share of
@@ -82,6 +86,9 @@ class OwnImages(BaseDataset):
                 f'{self.source} has no images for {self.split!r}: '
                 f'{len(items)} in all. {_FORMS}'
             )
+        if self.split == 'test':
+            train = [path for path, _, split in items if split == 'train']
+            warn_of_leaks(train, [p for p, _, _ in chosen], str(self.source))
         labels = {name: label for label, name in enumerate(names)}
         data = [
             dict(img_path=path, gt_label=labels[name])
@@ -139,23 +146,32 @@ def _read_folder_of_classes(folder: Path) -> Items:
 
 
 def _read_csv(file: Path) -> Items:
-    with open(file, newline='', encoding='utf-8-sig') as text:
-        reader = csv.DictReader(text)
+    reader = csv.DictReader(io.StringIO(read_text(file)), strict=True)
+    items = []
+    try:
         if not {'path', 'label'} <= set(reader.fieldnames or ()):
             raise ValueError(
                 f'{file} has the head line {reader.fieldnames}. {_FORMS}'
             )
-        items = []
         for row in reader:
-            split = row.get('split') or ''
+            where = f'{file}, line {reader.line_num},'
             if not row['path'] or not row['label']:
                 raise ValueError(
-                    f'{file}, line {reader.line_num}, has path '
-                    f'{row["path"]!r} and label {row["label"]!r}: every line '
-                    'needs both.'
+                    f'{where} has path {row["path"]!r} and label '
+                    f'{row["label"]!r}: every line needs both.'
                 )
+            if None in row:
+                raise ValueError(
+                    f'{where} has more values than the head line: put '
+                    'quotation marks around a value with a comma.'
+                )
+            check_path(row['path'], where)
             path = os.path.join(file.parent, row['path'])
-            items.append((path, row['label'], split))
+            items.append((path, row['label'], row.get('split') or ''))
+    except csv.Error as error:
+        raise ValueError(
+            f'{file}, line {reader.line_num}, is no CSV ({error}). {_FORMS}'
+        ) from error
     return items
 
 

@@ -5,30 +5,42 @@ A checkpoint is a pickle, which may call any function as it is read. torch's
 also stores its log's history. Of the two ways around that, the one taken by
 many (``weights_only=False``) gives the safety up. This file takes the other:
 it permits the few classes that the history is made of, for as long as the
-file is being read.
+file is being read; numpy's are replaced (see `plain_arrays`).
 
 mmengine looks up its loaders by the scheme of the path: here are those for
 local files and URLs. They replace mmengine's own for the whole process.
 """
 
+import mmap
 import os
 import pickle
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
-import numpy as np
 import torch
 from mmengine.config import ConfigDict
 from mmengine.dist import barrier, is_main_process
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
+from .plain_arrays import (
+    PlainArray,
+    PlainType,
+    make_array,
+    make_scalar,
+    no_bytes,
+)
+
 # As in `torch.load`
 MapLocation = Callable | torch.device | str | dict | None
 
 STATISTICS = ('current', 'max', 'mean', 'min')
+# What torch permits though it makes as many bytes as the file asks for
+BYTEARRAY = re.compile(rb'c(__builtin__|builtins)\nbytearray\n')
 
 
 @CheckpointLoader.register_scheme(prefixes='', force=True)
@@ -46,7 +58,8 @@ def load_from_local(filename: str, map_location: MapLocation = None) -> Any:
         FileNotFoundError: If there is no such file.
         pickle.UnpicklingError: If it holds more than tensors, plain values
             and mmengine's history. Nothing in it has been run.
-        RuntimeError: If it is damaged, or no checkpoint.
+        RuntimeError: If it is damaged, no checkpoint, or would take more
+            memory than it has bytes.
     """
     path = os.path.expanduser(filename)
     if not os.path.isfile(path):
@@ -57,6 +70,7 @@ def load_from_local(filename: str, map_location: MapLocation = None) -> Any:
             'the checkpoint itself.'
         )
     with _only_harmless(filename):
+        _refuse_expansion(path)
         checkpoint = torch.load(
             path, map_location=map_location, weights_only=True
         )
@@ -78,18 +92,16 @@ def load_from_http(url: str, map_location: MapLocation = None) -> Any:
         pickle.UnpicklingError: As `load_from_local` does.
         RuntimeError: As `load_from_local` does.
     """
+    name = os.path.basename(urlsplit(url).path)
+    path = os.path.join(torch.hub.get_dir(), 'checkpoints', name)
     # One process downloads, the others find the file in the cache.
-    if not is_main_process():
-        barrier()
     try:
-        with _only_harmless(url):
-            checkpoint = torch.hub.load_state_dict_from_url(
-                url, map_location=map_location, weights_only=True
-            )
+        if is_main_process() and not os.path.isfile(path):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            torch.hub.download_url_to_file(url, path)
     finally:
-        if is_main_process():
-            barrier()
-    return _without_code(checkpoint)
+        barrier()
+    return load_from_local(path, map_location)
 
 
 @contextmanager
@@ -98,7 +110,11 @@ def _only_harmless(filename: str) -> Iterator[None]:
     try:
         with torch.serialization.safe_globals(_harmless()):
             yield
-    except (pickle.UnpicklingError, EOFError, RuntimeError) as error:
+    except OSError:
+        raise  # says what it is about
+    # A file that is damaged, or made to break its reader, may end in nearly
+    # any error.
+    except Exception as error:
         foreign = re.search(r'GLOBAL (\S+)', str(error))
         if foreign is not None:
             raise pickle.UnpicklingError(
@@ -112,8 +128,33 @@ def _only_harmless(filename: str) -> Iterator[None]:
         raise RuntimeError(
             f'The checkpoint {filename} cannot be read: it is damaged, cut '
             'short or not a checkpoint of torch. Copy or download it again. '
-            f'torch says: {first_line or type(error).__name__}'
+            f'The reason: {first_line or type(error).__name__}'
         ) from error
+
+
+def _refuse_expansion(path: str) -> None:
+    """Refuse a small file that would fill the memory.
+
+    torch writes a zip file without compression, and its reader would
+    decompress what others put there.
+    """
+    if os.path.getsize(path) == 0:
+        raise EOFError('it is empty')
+    with open(path, 'rb') as file:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            if BYTEARRAY.search(content):
+                raise ValueError('it holds a bytearray')
+        if not zipfile.is_zipfile(file):
+            return  # torch's older form, or none
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
+    claimed = sum(entry.file_size for entry in entries)
+    compressed = any(entry.compress_type for entry in entries)
+    if compressed or claimed > os.path.getsize(path):
+        raise ValueError(
+            'its parts are compressed or lie over each other, as torch '
+            'never writes them'
+        )
 
 
 def _harmless() -> list[Any]:
@@ -122,20 +163,17 @@ def _harmless() -> list[Any]:
     Returns:
         list: For `torch.serialization.safe_globals`.
     """
-    # Asked of numpy itself, since their module's name depends on its version
-    make_array = np.empty(0).__reduce__()[0]
-    make_scalar = np.float64(0).__reduce__()[0]
-    core = 'numpy.core.multiarray', 'numpy._core.multiarray'
+    # Their module's name depends on the version of numpy.
+    cores = ('numpy.core.multiarray', 'numpy._core.multiarray')
     return [
         HistoryBuffer,
         ConfigDict,
         (_statistic, 'builtins.getattr'),
-        bytes,  # of empty arrays
-        np.ndarray,
-        np.dtype,
-        *{type(np.dtype(code)) for code in np.typecodes['All']},
-        *((make_array, f'{module}._reconstruct') for module in core),
-        *((make_scalar, f'{module}.scalar') for module in core),
+        (no_bytes, 'builtins.bytes'),
+        (PlainArray, 'numpy.ndarray'),
+        (PlainType, 'numpy.dtype'),
+        *((make_array, f'{core}._reconstruct') for core in cores),
+        *((make_scalar, f'{core}.scalar') for core in cores),
     ]
 
 

@@ -1,13 +1,17 @@
 """What `class_names` may be in a config, turned into a checked list."""
 
 import difflib
-from collections import Counter
-from collections.abc import Sequence
+import logging
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mmengine.logging import print_log
 from mmengine.utils import is_str
 
 from mmcoop.registry import DATASETS
+from mmcoop.text_files import read_lines
 
 from .clip import IMAGENET_CLASS_NAMES
 
@@ -15,6 +19,18 @@ IMAGENET_NAMES = tuple(IMAGENET_CLASS_NAMES)
 ASSETS = Path(__file__).parent.parent / 'assets' / 'class_names'
 # "missile" and "sunglasses" are two ImageNet classes each.
 TWICE_IN_IMAGENET = ('missile', 'sunglasses')
+# Characters that are not seen: control characters, halves of characters,
+# line ends, and marks for writing direction or width. A name with one looks
+# like another name, or breaks a list of names. The two joiners of words
+# (U+200C, U+200D) are none of them: Persian, Hindi and emoji need them.
+UNSEEN_CATEGORIES = ('Cc', 'Cs', 'Zl', 'Zp')
+UNSEEN = frozenset(
+    map(
+        chr,
+        [0xAD, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F, 0xFEFF]
+        + [*range(0x202A, 0x202F), *range(0x2060, 0x2070)],
+    )
+)
 
 
 def resolve_class_names(
@@ -51,6 +67,9 @@ def check_class_names(
 ) -> tuple[str, ...]:
     """Refuse names that would silently spoil a classifier.
 
+    Names that differ in case alone get the same prompt from CLIP's
+    tokeniser, and a warning here: other tokenisers tell them apart.
+
     Args:
         class_names (Sequence[str]): Names in label order.
         source (str): Where they are from, for errors.
@@ -72,30 +91,67 @@ def check_class_names(
                 f'{source} has an empty name for label {label}: every class '
                 'needs a name to be told from the others.'
             )
+        _check_characters(name, label, source)
     allowed = TWICE_IN_IMAGENET if class_names == IMAGENET_NAMES else ()
-    twice = [
-        name
-        for name, count in Counter(
-            name.replace('_', ' ').strip() for name in class_names
-        ).items()
-        if count > 1 and name not in allowed
-    ]
+    twice = _labels_of_equals(class_names, _canonical, allowed)
     if twice:
-        labels = {
-            name: [
-                label
-                for label, other in enumerate(class_names)
-                if other.replace('_', ' ').strip() == name
-            ]
-            for name in twice[:5]
-        }
-        listed = '; '.join(f'{k!r} for labels {v}' for k, v in labels.items())
         raise ValueError(
-            f'{source} has the same name for several labels: {listed}. '
+            f'{source} has the same name for several labels: {twice}. '
             'Classes of one name get one prompt and cannot be told apart: '
             'give each its own, like "crane (bird)" and "crane (machine)".'
         )
+    similar = _labels_of_equals(
+        class_names, lambda name: _canonical(name).lower(), allowed
+    )
+    if similar:
+        print_log(
+            f'{source} has names that differ in case alone: {similar}. '
+            "CLIP's tokeniser makes all letters small: with it, these "
+            'classes get one prompt and cannot be told apart.',
+            logger='current',
+            level=logging.WARNING,
+        )
     return class_names
+
+
+def _check_characters(name: str, label: int, source: str) -> None:
+    """Refuse a name with characters that are not seen."""
+    for position, character in enumerate(name):
+        if (
+            unicodedata.category(character) in UNSEEN_CATEGORIES
+            or character in UNSEEN
+        ):
+            raise ValueError(
+                f'{source} has {name!r} for label {label}, with the unseen '
+                f'character U+{ord(character):04X} at position {position}: '
+                'take it out. A name is one line of plain text.'
+            )
+
+
+def _canonical(name: str) -> str:
+    """Bring a name into the form in which CLIP's tokeniser sees it.
+
+    The same letter may be one character or a letter and an accent.
+    """
+    spaced = ' '.join(name.replace('_', ' ').split())
+    return unicodedata.normalize('NFC', spaced)
+
+
+def _labels_of_equals(
+    class_names: Sequence[str],
+    form: Callable[[str], str],
+    allowed: Sequence[str],
+) -> str:
+    """List names that are equal in a form; '' if there are none."""
+    labels = defaultdict(list)
+    for label, name in enumerate(class_names):
+        labels[form(name)].append(label)
+    twice = [
+        f'{name!r} for labels {found}'
+        for name, found in labels.items()
+        if len(found) > 1 and name not in allowed
+    ]
+    return '; '.join(twice[:5])
 
 
 def _from_text(text: str) -> tuple[str, ...]:
@@ -111,16 +167,10 @@ def _from_text(text: str) -> tuple[str, ...]:
             f'class_names is {text!r}: neither a known set '
             f'({", ".join(known)}) nor a file at {path.absolute()}.{hint}'
         )
-    try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f'{path} is not UTF-8 text ({error.reason} at byte '
-            f'{error.start}): save it as UTF-8, one class name a line.'
-        ) from error
-    while lines and not lines[-1].strip():
+    lines = [line.strip() for line in read_lines(path)]
+    while lines and not lines[-1]:
         lines.pop()
-    return check_class_names([line.strip() for line in lines], str(path))
+    return check_class_names(lines, str(path))
 
 
 def _from_dataset(config: dict) -> tuple[str, ...]:

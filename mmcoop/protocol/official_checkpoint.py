@@ -6,7 +6,6 @@ them, and the states of optimiser and scheduler, which hold Python objects.
 Only the context is taken over.
 """
 
-import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -85,23 +84,56 @@ def load_context(filename: str) -> Context:
             "original's is in the folder prompt_learner of a run's output."
         )
     is_official = KEY in state
-    noted = getattr(state, '_metadata', {}).get('head', {})
-    names = noted.get('class_names')
     ctx = state[KEY if is_official else OUR_KEY]
-    if ctx.dim() not in (2, 3) or not ctx.is_floating_point():
-        raise ValueError(
-            f'{filename} has a context of shape {tuple(ctx.shape)} and type '
-            f'{ctx.dtype}: wanted (M, D), or (K, M, D) if class-specific, in '
-            'floating point. Is it a checkpoint of another method?'
+    if not _is_matrix(ctx):
+        found = (
+            f'shape {tuple(ctx.shape)} and type {ctx.dtype}'
+            if isinstance(ctx, Tensor)
+            else f'type {type(ctx).__name__}'
         )
-    epoch = (checkpoint if is_official else checkpoint['meta']).get('epoch')
+        raise ValueError(
+            f'{filename} has a context of {found}: wanted (M, D), or '
+            '(K, M, D) if class-specific, in floating point, with all '
+            'numbers in the file. Is it a checkpoint of another method?'
+        )
+    note = _as_dict(_as_dict(getattr(state, '_metadata', None)).get('head'))
+    meta = checkpoint if is_official else _as_dict(checkpoint.get('meta'))
+    names, clip, epoch = (
+        note.get('class_names'),
+        note.get('clip'),
+        meta.get('epoch'),
+    )
     return Context(
         ctx=ctx.float(),
-        epoch=int(epoch or 0),
+        epoch=epoch if isinstance(epoch, int) else 0,
         is_official=is_official,
-        class_names=tuple(names) if names else None,
-        clip=noted.get('clip'),
+        class_names=tuple(map(str, names)) if _is_list(names) else None,
+        clip=clip if isinstance(clip, str) else None,
     )
+
+
+def _is_matrix(ctx: Any) -> bool:
+    """Whether something is one or several matrices of numbers of its own.
+
+    A few bytes can say that they are a tensor of any size, all of whose
+    numbers are the same one.
+    """
+    return (
+        isinstance(ctx, Tensor)
+        and ctx.layout == torch.strided
+        and ctx.device.type == 'cpu'
+        and ctx.dim() in (2, 3)
+        and ctx.is_floating_point()
+        and 0 < ctx.nbytes <= ctx.untyped_storage().nbytes()
+    )
+
+
+def _as_dict(value: Any) -> dict:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) > 0
 
 
 def our_checkpoint(
@@ -152,7 +184,7 @@ def _inert_globals(filename: str) -> list[tuple[Callable, str]]:
     """Pair what may be left out with what stands in for it."""
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(filename)
-    except (OSError, RuntimeError, pickle.UnpicklingError, ValueError):
+    except Exception:
         return []  # Reading it will say what is wrong.
     inert = [
         (type('Inert', (_Inert,), {}), name)

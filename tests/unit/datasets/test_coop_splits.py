@@ -118,7 +118,7 @@ def test_own_split_file(tmp_path):
     [
         ('<!DOCTYPE html>', 'JSONDecodeError'),
         ('{"train": []}', "KeyError: 'val'"),
-        ('{"train": [["a", 0]], "val": [], "test": []}', 'not enough values'),
+        ('{"train": [["a", 0]], "val": [], "test": []}', 'is not [PATH,'),
         ('[]', 'TypeError'),
         (
             '{"train": [["a", 0, "x"], ["b", 0, "y"]], "val": [], "test": []}',
