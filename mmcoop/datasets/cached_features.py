@@ -23,6 +23,7 @@ from .feature_origin import (
     pipelines_of,
     plain,
 )
+from .seeded_samples import SampleIndex
 
 
 @DATASETS.register_module()
@@ -192,7 +193,7 @@ class CachedFeatures:
             dict: ``inputs``, a tensor (E,) before normalisation, in the
             image tower's type; and ``data_samples`` with the label.
         """
-        row = self._features[self._view(), idx]
+        row = self._features[self._view(idx), idx]
         info = self.dataset.get_data_info(idx)
         sample = DataSample().set_gt_label(info['gt_label'])
         known = ('img_path', 'sample_idx')
@@ -201,15 +202,17 @@ class CachedFeatures:
         inputs = torch.from_numpy(row.copy())
         return dict(inputs=inputs, data_samples=sample)
 
-    def _view(self) -> int:
+    def _view(self, idx: int) -> int:
+        if isinstance(idx, SampleIndex):
+            return idx.epoch % self.num_views
         if self.num_views == 1:
             return 0
         if get_worker_info() is not None:
             raise RuntimeError(
                 'CachedFeatures with several views runs in a worker of the '
                 'data loader, which does not know the epoch: set '
-                'num_workers=0 and persistent_workers=False. Reading '
-                'features is no work to share.'
+                "sampler=dict(type='mmcoop.EpochSampler', shuffle=True), "
+                'which tells it, or num_workers=0.'
             )
         epoch = MessageHub.get_current_instance().get_info('epoch', 0)
         return epoch % self.num_views
@@ -252,7 +255,7 @@ class CachedFeatures:
             'whether they are the same.',
             logger='current',
         )
-        if kept['contents'] != self.contents():
+        if kept.get('contents') != self.contents():
             raise UnusableFeaturesError(
                 'they belong to something else: images, their labels or '
                 'their order have changed'

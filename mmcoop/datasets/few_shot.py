@@ -20,6 +20,7 @@ from .data_checks import (
     missing_data_error,
     sample_name,
 )
+from .seeded_samples import get_seeded
 
 
 def few_shot_indices(
@@ -207,7 +208,7 @@ class FewShot:
     def __getitem__(self, idx: int) -> dict:
         index = self._indices[idx]
         try:
-            return self.dataset[index]
+            return get_seeded(self.dataset, idx, index)
         except Exception as error:
             name = sample_name(self.dataset.get_data_info(index), index)
             if name in str(error):

@@ -1,11 +1,10 @@
 """Augmented views of images that are the same on every run."""
 
-import random
 from typing import Any
 
-import numpy as np
-import torch
 from torch.utils.data import Dataset
+
+from .seeded_samples import seeded
 
 
 class ImageViews(Dataset):
@@ -30,10 +29,5 @@ class ImageViews(Dataset):
 
     def __getitem__(self, row: int) -> dict:
         view, index = divmod(row, len(self._dataset))
-        # Transforms draw from the global generators, and not all from one.
-        sequence = np.random.SeedSequence((self._seed, view, index))
-        seeds = sequence.generate_state(3)
-        random.seed(int(seeds[0]))
-        np.random.seed(seeds[1])
-        torch.manual_seed(int(seeds[2]))
-        return self._dataset[index]
+        with seeded(self._seed, view, index):
+            return self._dataset[index]

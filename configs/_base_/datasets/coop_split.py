@@ -32,7 +32,8 @@ train_dataloader = dict(
     persistent_workers=True,
     # drops a smaller last batch, which would weigh more
     batch_sampler=dict(type='mmcoop.FullBatchSampler'),
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    # augmentation depends on (seed, epoch, sample) alone
+    sampler=dict(type='mmcoop.EpochSampler', shuffle=True),
     dataset=dict(
         type='mmcoop.FewShot',
         num_shots=16,
