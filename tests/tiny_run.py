@@ -63,8 +63,6 @@ class RandomFeatures(Dataset):
         num_images (int): How many.
         seed (int): Of features and labels.
         spoiled (int, optional): The number of one that is NaN.
-        dies_at (str, optional): 'RANK:signal' or 'RANK:raise': what happens
-            where that rank reads its fifth image.
     """
 
     def __init__(

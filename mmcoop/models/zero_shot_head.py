@@ -66,10 +66,13 @@ class ZeroShotHead(CLIPHead):
         """Encode the prompts of all templates.
 
         Returns:
-            Tensor: (K, E), the mean over templates.
+            Tensor: (K, E) float32, the mean over templates.
         """
+        # In half precision the least length to divide by would be zero
         features = [
-            F.normalize(self.text_encoder.encode_layout(layout), dim=-1)
+            F.normalize(
+                self.text_encoder.encode_layout(layout).float(), dim=-1
+            )
             for layout in self.layouts
         ]
         return torch.stack(features).mean(dim=0)
