@@ -17,7 +17,13 @@ from mmengine.runner import Runner
 # Find mmcoop beside this folder, for a clone that is not installed
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from mmcoop.engine import disk_errors, launch, run_config, run_end
+from mmcoop.engine import (
+    disk_errors,
+    launch,
+    run_config,
+    run_end,
+    stop_signals,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -111,7 +117,8 @@ def main() -> None:
                 if 'runner_type' in cfg
                 else Runner.from_cfg(cfg)
             )
-            runner.train()
+            with stop_signals.obeyed(runner):
+                runner.train()
 
 
 if __name__ == '__main__':

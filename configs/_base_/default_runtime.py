@@ -13,8 +13,15 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     # save once an epoch, and keep the last three: a checkpoint is some tens
     # of kilobytes, and the last epoch's context is the result (not the best)
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3),
-    # shuffle differently every epoch on several GPUs too
+    checkpoint=dict(
+        type='mmcoop.CheckpointHook', interval=1, max_keep_ckpts=3
+    ),
+    # what is random in an iteration depends on (seed, iteration) alone, so a
+    # run that is resumed ends with the bits of one that was not interrupted
+    iteration_seed=dict(type='mmcoop.IterationSeedHook'),
+    # save on SIGTERM and Ctrl-C, and say how to go on
+    stop_signals=dict(type='mmcoop.StopSignalHook'),
+    # tell the sampler the epoch: each has its own order and augmentation
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # draw predictions where tools/test.py is asked to (--show-dir)
     visualization=dict(type='VisualizationHook', enable=False),
