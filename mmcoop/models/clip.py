@@ -56,6 +56,9 @@ class CLIPVision(BaseBackbone):
             ``embedded:tiny_clip``, which ships with mmcoop.
             ``pretrained``: a tag or a file of weights; None leaves them
             random. ``precision``: 'fp32' (default), 'fp16' or 'bf16'.
+        image_gradient (bool): Whether layers pass a gradient to the image,
+            as GradCAM and its kind ask for. Training needs none, and is
+            faster without.
 
     Attributes:
         image_size (tuple[int, int]): Height and width that it takes.
@@ -69,9 +72,13 @@ class CLIPVision(BaseBackbone):
         ConnectionError: If weights must be downloaded and cannot be.
     """
 
-    def __init__(self, clip: dict):
+    # By these mmpretrain's tools name the outputs: here the one feature
+    out_indices = (0,)
+
+    def __init__(self, clip: dict, image_gradient: bool = False):
         super().__init__()
         self.clip = dict(clip)
+        self.image_gradient = image_gradient
         self.visual = _take(clip, 'image')
         size = self.visual.image_size
         self.image_size = (
@@ -100,6 +107,9 @@ class CLIPVision(BaseBackbone):
                 f'{self.image_size[1]}: set that size in the transforms of '
                 'the pipeline (RandomResizedCrop, CenterCrop).'
             )
+        if self.image_gradient and not x.requires_grad:
+            # No weight asks for a gradient: without this no layer has one.
+            x = x.detach().requires_grad_()
         features = self.visual(x.to(_dtype(self.visual)))
         if isinstance(features, tuple):  # CoCa's tower adds its tokens
             features = features[0]
@@ -278,7 +288,7 @@ def _load(
             f'{name} needs a package that is not installed: {error}'
         ) from error
     visual = model.visual
-    model.visual = None
+    del model.visual
     text = _build_text_encoder(model, partial(_tokenizer, source), name)
     freeze(visual)
     freeze(text)
@@ -300,7 +310,7 @@ def _build_text_encoder(
     model: nn.Module, load_tokenizer: Callable, name: str
 ) -> TextEncoder:
     if hasattr(model, 'text_decoder'):  # CoCa's captions are not needed
-        model.text_decoder = None
+        del model.text_decoder
     tower = getattr(model, 'text', model)
     positions = getattr(tower, 'positional_embedding', None)
     fingerprint = ''

@@ -55,6 +55,13 @@ def test_frozen(which, request):
     }
 
 
+@pytest.mark.parametrize('asked', [False, True])
+def test_gradient_to_the_image_only_if_asked_for(clip, asked):
+    backbone = CLIPVision(clip, image_gradient=asked)
+    (features,) = backbone(torch.randn(1, 3, 16, 16))
+    assert features.requires_grad is asked
+
+
 def test_batch_norm_keeps_its_statistics(resnet_clip):
     backbone = CLIPVision(resnet_clip).train()
     norm = next(m for m in backbone.modules() if isinstance(m, nn.BatchNorm2d))

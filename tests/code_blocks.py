@@ -1,0 +1,150 @@
+"""Run the code blocks of a Markdown page as a reader would.
+
+In bash, with one difference: the `python` that a block finds hands files to
+`tool_process.run_tool`, which saves the seconds that importing mmpretrain
+takes. What a test cannot wait for is shortened on the way: `more` names
+options to add to a command.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Listener
+from pathlib import Path
+from threading import Thread
+
+from tool_process import run_tool
+
+ROOT = Path(__file__).resolve().parents[1]
+FENCE = re.compile(r'^```(\w*)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r'^#+ (.*)$', re.MULTILINE)
+PYTHON = """
+import os
+import sys
+from multiprocessing.connection import Client
+
+if not sys.argv[1:] or not sys.argv[1].endswith('.py'):
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+with Client({address!r}) as line:
+    line.send((sys.argv[1:], os.getcwd(), dict(os.environ)))
+    code, output = line.recv()
+print(output)
+sys.exit(code)
+"""
+
+Arguments = list[str]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    language: str
+    text: str
+    heading: str
+
+
+def read_blocks(page: Path) -> list[Block]:
+    """The fenced blocks of a page, each with the heading above it."""
+    text = page.read_text(encoding='utf-8')
+    prose = FENCE.sub(lambda match: '\n' * match[0].count('\n'), text)
+    lines = {
+        prose[: match.start()].count('\n'): match[1]
+        for match in HEADING.finditer(prose)
+    }
+    blocks = []
+    for match in FENCE.finditer(text):
+        number = text[: match.start()].count('\n')
+        above = [name for line, name in lines.items() if line < number]
+        blocks.append(Block(match[1], match[2], above[-1] if above else ''))
+    return blocks
+
+
+def layout_of_repository(folder: Path) -> Path:
+    """Make a folder look like a clone that nothing was run in yet."""
+    for name in ('mmcoop', 'configs', 'tools'):
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
+class Shell:
+    """A folder that commands are run in, one after the other."""
+
+    def __init__(self, folder: Path, path: Path) -> None:
+        self.folder = folder
+        self._path = f'{path}:{os.environ["PATH"]}'
+
+    def run(self, commands: str) -> subprocess.CompletedProcess:
+        """Run bash commands until one fails."""
+        return subprocess.run(
+            ['bash', '-e', '-o', 'pipefail', '-c', commands],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            env=dict(os.environ, PATH=self._path, PYTHONWARNINGS='ignore'),
+        )
+
+    def run_block(self, block: Block) -> subprocess.CompletedProcess:
+        """Run a block of bash or Python."""
+        if block.language == 'bash':
+            return self.run(block.text)
+        script = self.folder / 'block.py'
+        script.write_text(block.text, encoding='utf-8')
+        return self.run('python block.py')
+
+
+@contextmanager
+def open_shell(
+    folder: Path, more: Callable[[Arguments], Arguments] = lambda _: []
+) -> Iterator[Shell]:
+    """Give a shell whose `python` starts at once.
+
+    Args:
+        folder (Path): Where commands are run.
+        more (Callable): From the arguments of a `python` command, the file
+            first, to those to add.
+
+    Yields:
+        Shell: Until the context ends.
+    """
+    path = folder / 'bin'
+    path.mkdir()
+    with Listener(family='AF_UNIX') as listener:
+        server = Thread(target=_serve, args=(listener, more), daemon=True)
+        server.start()
+        client = path / 'client'
+        client.write_text(
+            PYTHON.format(python=sys.executable, address=listener.address)
+        )
+        python = path / 'python'
+        python.write_text(
+            f'#!/bin/sh\nexec {shlex.join([sys.executable, "-SE"])} '
+            f'{shlex.quote(str(client))} "$@"'
+        )
+        python.chmod(0o755)
+        yield Shell(folder, path)
+
+
+def _serve(listener: Listener, more: Callable[[Arguments], Arguments]) -> None:
+    while True:
+        try:
+            line = listener.accept()
+        except OSError:  # closed, at the end of the context
+            return
+        with line:
+            arguments, cwd, env = line.recv()
+            done = run_tool(
+                Path(cwd, arguments[0]),
+                *arguments[1:],
+                *more(arguments),
+                cwd=Path(cwd),
+                env=env,
+            )
+            line.send((done.returncode, done.stdout))
