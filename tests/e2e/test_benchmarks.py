@@ -1,22 +1,13 @@
 """The benchmarks of training steps run, and say what they measured."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-BENCHMARKS = Path(__file__).resolve().parents[2] / 'tools' / 'benchmarks'
+from tool_process import run_tool
 
 
 def run(tool, *args, cwd):
-    return subprocess.run(
-        [sys.executable, BENCHMARKS / tool, *args],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-    )
+    return run_tool(f'benchmarks/{tool}', *args, cwd=cwd)
 
 
 @pytest.mark.slow
@@ -26,7 +17,7 @@ def test_a_step_against_the_plain_form(tmp_path):
         *('--trial', '--device', 'cpu', '--json', 'result.json'),
         cwd=tmp_path,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout
     result = json.loads((tmp_path / 'result.json').read_text())
     plain, ours = result['rows']
     assert [plain['form'], ours['form']] == ['plain', 'ours']
@@ -51,7 +42,7 @@ def test_more_classes_in_chunks(tmp_path):
         *('--trial', '--device', 'cpu', '--json', 'result.json'),
         cwd=tmp_path,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout
     result = json.loads((tmp_path / 'result.json').read_text())
     assert [row['classes'] for row in result['rows']] == [20, 60]
     for row in result['rows']:
@@ -72,4 +63,4 @@ def test_more_classes_in_chunks(tmp_path):
 def test_bad_options(tmp_path, tool, args, message):
     done = run(tool, *args, cwd=tmp_path)
     assert done.returncode == 2
-    assert message in done.stderr
+    assert message in done.stdout

@@ -1,8 +1,5 @@
 """From images to kept features to a learned prompt, with the real tools."""
 
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +10,7 @@ from mmengine.config import Config
 from mmengine.evaluator import DumpResults
 from mmengine.fileio import load
 from mmengine.runner import Runner
+from tool_process import run_tool, start_tool
 
 from mmcoop.datasets import UnusableFeaturesError
 
@@ -57,28 +55,21 @@ def folder(tmp_path_factory):
     return root
 
 
-def command(folder, *arguments):
-    tool = str(ROOT / 'tools' / 'cache_features.py')
-    return [sys.executable, tool, *map(str, arguments)]
-
-
 @pytest.fixture(scope='module')
 def kept(folder):
     """Features, computed by the tool, which was killed on the way."""
-    arguments = command(folder, folder / 'cached.py', '--workers', '0')
-    process = subprocess.Popen(arguments, cwd=folder)
+    arguments = ('cache_features.py', 'cached.py', '--workers', '0')
+    process = start_tool(*arguments, cwd=folder)
     journal = folder / 'kept' / 'val.journal'
     # The header and a block of three
     while not journal.is_file() or journal.read_text().count('\n') < 2:
-        assert process.poll() is None, 'it ended before it could be killed'
+        assert process.is_alive(), 'it ended before it could be killed'
         time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     assert not (folder / 'kept' / 'val.json').exists()
 
-    again = subprocess.run(
-        arguments, cwd=folder, check=True, capture_output=True, text=True
-    )
+    again = run_tool(*arguments, cwd=folder)
     assert 'train: up to date' in again.stdout
     assert 'val: written' in again.stdout
     return folder / 'kept'
@@ -138,32 +129,22 @@ def test_a_resumed_run_sees_the_views_of_an_uninterrupted_one(folder, kept):
 
 
 def test_a_config_for_images_gives_the_same_features(folder, kept):
-    subprocess.run(
-        command(
-            folder,
-            folder / 'images.py',
-            '--views',
-            2,
-            '--out',
-            folder / 'out',
-            '--workers',
-            1,
-        ),
+    done = run_tool(
+        *('cache_features.py', 'images.py', '--views', 2),
+        *('--out', 'out', '--workers', 1),
         cwd=folder,
-        check=True,
     )
+    assert done.returncode == 0, done.stdout
     for name in ('train.npy', 'val.npy', 'train.json', 'val.json'):
         made = (folder / 'out' / name).read_bytes()
         assert made == (kept / name).read_bytes()
 
 
 def test_two_loaders_cannot_share_a_file(folder):
-    arguments = command(
-        folder,
-        folder / 'cached.py',
-        '--cfg-options',
+    run = run_tool(
+        *('cache_features.py', 'cached.py', '--cfg-options'),
         'val_dataloader.dataset.dataset.indices=50',
+        cwd=folder,
     )
-    run = subprocess.run(arguments, capture_output=True, text=True)
     assert run.returncode == 1
-    assert 'want different features in the same file' in run.stderr
+    assert 'want different features in the same file' in run.stdout

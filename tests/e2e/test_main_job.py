@@ -1,10 +1,7 @@
 """From a config to a learned prompt, with the commands that users run."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +9,7 @@ import pytest
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmpretrain.apis import ImageClassificationInferencer
 from PIL import Image
+from tool_process import run_tool
 
 import mmcoop  # noqa: F401  (lets mmengine read its own checkpoints)
 
@@ -22,17 +20,9 @@ EMOJI = CONFIGS / 'coop' / 'tinyclip_1shot_emoji.py'
 
 def run(tool: str, *args, cwd, ok: bool = True) -> str:
     """Run a tool of ours; what it printed."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / tool), *map(str, args)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=dict(os.environ, PYTHONWARNINGS='ignore'),
-    )
-    output = done.stdout + done.stderr
-    assert (done.returncode == 0) == ok, output[-3000:]
-    return output
+    done = run_tool(tool, *args, cwd=cwd)
+    assert (done.returncode == 0) == ok, done.stdout[-3000:]
+    return done.stdout
 
 
 def load(checkpoint: Path) -> dict:

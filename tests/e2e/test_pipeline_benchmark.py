@@ -1,29 +1,23 @@
 """The benchmark of the image pipeline runs, and adds up."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tool_process import run_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_measures_each_step_without_the_data(tmp_path):
-    run = subprocess.run(
-        [
-            sys.executable,
-            ROOT / 'tools' / 'benchmarks' / 'pipeline.py',
-            ROOT / 'configs' / 'coop' / 'vitb16_16shot_imagenet.py',
-            *('--generate', '60', '40', '--images', '64'),
-            *('--step-ms', '8', '--json', 'result.json'),
-        ],
+    run = run_tool(
+        'benchmarks/pipeline.py',
+        ROOT / 'configs' / 'coop' / 'vitb16_16shot_imagenet.py',
+        *('--generate', '60', '40', '--images', '64'),
+        *('--step-ms', '8', '--json', 'result.json'),
         cwd=tmp_path,
-        capture_output=True,
-        text=True,
     )
-    assert run.returncode == 0, run.stderr
+    assert run.returncode == 0, run.stdout
     result = json.loads((tmp_path / 'result.json').read_text())
     assert list(result['seconds']) == [
         'data set',

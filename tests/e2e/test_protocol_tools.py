@@ -1,11 +1,10 @@
 """The tools of the paper's other experiments, on very little."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tool_process import run_tool
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -24,13 +23,8 @@ test_dataloader = dict(
 
 
 def run(tmp_path, tool, *args):
-    done = subprocess.run(
-        [sys.executable, ROOT / 'tools' / tool, *map(str, args)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = run_tool(tool, *args, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
     return done.stdout
 
 

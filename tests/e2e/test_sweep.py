@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tool_process import run_tool
 
 pytest.importorskip('submitit')
 
@@ -96,13 +97,8 @@ def test_killed_sweep_goes_on_without_repeating(command, tmp_path):
     result = json.loads((two / 'result.json').read_text())
     assert 0 <= result['metrics']['test']['accuracy/top1'] <= 100
 
-    report = subprocess.run(
-        [sys.executable, ROOT / 'tools' / 'report.py', 'work'],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    report = run_tool('report.py', 'work', cwd=tmp_path)
+    assert report.returncode == 0, report.stdout
     assert '| Emoji | CoOp |' in report.stdout
     for end in ('csv', 'md', 'tex', 'png', 'svg'):
         assert (tmp_path / 'work' / f'results.{end}').stat().st_size > 0

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tool_process import run_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / 'tools'
@@ -95,7 +96,7 @@ def run(
 
 
 def tool(name: str, *options: str | Path, cwd: Path):
-    return run(sys.executable, TOOLS / name, *options, cwd=cwd)
+    return run_tool(name, *options, cwd=cwd)
 
 
 @pytest.fixture(scope='module')

@@ -1,10 +1,9 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from tool_process import run_tool
 
 from mmcoop.models.clip import text_encoder
 from mmcoop.protocol.nearest_words import nearest_words, to_markdown
@@ -64,21 +63,15 @@ def test_tool_writes_table_and_json(encoder, tmp_path):
     names = ['cat', 'hen']
     torch.save(our_checkpoint(ctx[:, None], 1, names), tmp_path / 'csc.pth')
     command = [
-        *(sys.executable, ROOT / 'tools' / 'interpret_context.py'),
+        'interpret_context.py',
         ROOT / 'configs' / 'coop' / 'tinyclip_1shot_emoji.py',
         *(tmp_path / 'csc.pth', '--words', '2', '--classes', 'hen'),
     ]
-    done = subprocess.run(
-        [*command, '--out', tmp_path / 'words.json'],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_tool(*command, '--out', 'words.json', cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
     assert '| hen | 1 | dog (0.0000), ' in done.stdout
     found = json.loads((tmp_path / 'words.json').read_text())
     assert found['class_names'] == ['hen']
     assert found['nearest_words'][0][0][0] == ['dog', 0.0]
-    done = subprocess.run(
-        [*command[:-1], 'dog'], capture_output=True, text=True
-    )
-    assert '--classes dog: the context has no such class' in done.stderr
+    done = run_tool(*command[:-1], 'dog', cwd=tmp_path)
+    assert '--classes dog: the context has no such class' in done.stdout

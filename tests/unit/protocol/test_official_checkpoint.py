@@ -1,7 +1,6 @@
 import os
 import pickle
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import load_checkpoint
 from mmpretrain.registry import MODELS
+from tool_process import run_tool
 
 from mmcoop.protocol.official_checkpoint import (
     load_context,
@@ -130,12 +130,8 @@ def test_missing_file_is_reported(tmp_path):
         load_context(str(tmp_path / 'model.pth.tar-50'))
 
 
-def convert(*args):
-    return subprocess.run(
-        [sys.executable, TOOL, *map(str, args)],
-        capture_output=True,
-        text=True,
-    )
+def convert(folder, *args):
+    return run_tool('convert_checkpoint.py', *args, cwd=folder)
 
 
 @pytest.mark.parametrize('class_specific', [False, True])
@@ -152,12 +148,10 @@ def test_tool_gives_what_a_model_loads(tmp_path, class_specific):
     save_as_the_original(tmp_path / 'model.pth.tar-50', ctx)
     (tmp_path / 'names.txt').write_text('\n'.join(NAMES))
     done = convert(
-        tmp_path / 'model.pth.tar-50',
-        tmp_path / 'ours.pth',
-        '--class-names',
-        tmp_path / 'names.txt',
+        tmp_path,
+        *('model.pth.tar-50', 'ours.pth', '--class-names', 'names.txt'),
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout
     assert 'num_context=4' in done.stdout
     load_checkpoint(model, str(tmp_path / 'ours.pth'), strict=True)
     assert torch.equal(model.head.prompt_learner.ctx.detach(), ctx)
@@ -166,14 +160,11 @@ def test_tool_gives_what_a_model_loads(tmp_path, class_specific):
 def test_tool_explains_what_it_refuses(tmp_path):
     torch.save(our_checkpoint(torch.ones(2, 4, 8)), tmp_path / 'csc.pth')
     (tmp_path / 'names.txt').write_text('\n'.join(NAMES))
-    done = convert(
-        *(tmp_path / 'csc.pth', tmp_path / 'out'),
-        *('--class-names', tmp_path / 'names.txt'),
-    )
+    done = convert(tmp_path, 'csc.pth', 'out', '--class-names', 'names.txt')
     assert done.returncode == 1
     assert 'has 3 names, but the class-specific context is for 2' in (
-        done.stderr
+        done.stdout
     )
     assert not (tmp_path / 'out').exists()
-    done = convert(tmp_path / 'none', tmp_path / 'out')
-    assert 'convert_checkpoint.py: error: The checkpoint' in done.stderr
+    done = convert(tmp_path, 'none', 'out')
+    assert 'convert_checkpoint.py: error: The checkpoint' in done.stdout
