@@ -1,6 +1,7 @@
 """Images of none of the known classes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from mmengine.dataset import force_full_init
@@ -23,15 +24,16 @@ class Unknown:
         lazy_init (bool): Whether to list the images on first use only.
 
     Raises:
-        ValueError: If there are no images.
+        ValueError: If there are no images, or they cannot be listed.
     """
 
     LABEL = -1
 
     def __init__(self, dataset: Any, lazy_init: bool = False) -> None:
-        if isinstance(dataset, Mapping):
-            dataset = DATASETS.build(dataset)
         self.dataset = dataset
+        if isinstance(dataset, Mapping):
+            with _explained(dataset['type']):
+                self.dataset = DATASETS.build(dataset)
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
@@ -50,12 +52,10 @@ class Unknown:
         """List the images."""
         if self._fully_initialized:
             return
-        self.dataset.full_init()
-        if len(self.dataset) == 0:
-            raise ValueError(
-                f'{type(self.dataset).__name__} has no images to be unknown: '
-                'correct its data_root, data_prefix or annotation file.'
-            )
+        with _explained(type(self.dataset).__name__):
+            self.dataset.full_init()
+            if len(self.dataset) == 0:
+                raise ValueError('there are none')
         self._fully_initialized = True
 
     @force_full_init
@@ -91,3 +91,18 @@ class Unknown:
         sample = self.dataset[idx]
         sample['data_samples'].set_gt_label(self.LABEL)
         return sample
+
+
+@contextmanager
+def _explained(dataset: str) -> Iterator[None]:
+    """Say what a data set is for that cannot list its images.
+
+    mmengine's cannot be empty: numpy complains.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(
+            f'{dataset} lists no images to be unknown ({error}): correct its '
+            'data_root, data_prefix or annotation file.'
+        ) from error

@@ -4,9 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Where a fit ends that has no best temperature.
-LIMITS = (1e-2, 1e2)
-
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """Find what to divide logits by, so that the labels are most likely.
@@ -38,6 +35,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
             'known classes alone.'
         )
     logits = logits.detach().double()
+    _check_minimum(logits, labels)
     # Its logarithm: a temperature is above 0.
     log_t = torch.zeros((), dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS(
@@ -52,12 +50,22 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
     with torch.enable_grad():
         optimiser.step(loss)
-    temperature = float(log_t.detach().exp())
-    if not LIMITS[0] < temperature < LIMITS[1]:
+    return float(log_t.detach().exp())
+
+
+def _check_minimum(logits: Tensor, labels: Tensor) -> None:
+    """Refuse labels that the limits 0 or infinity would fit best."""
+    of_label = logits.gather(1, labels[:, None])[:, 0]
+    if (of_label == logits.amax(dim=1)).all():
         raise ValueError(
-            f'no temperature fits: the best of {N} images tends to '
-            f'{temperature:.3g}. With all answers right the surest model is '
-            'the best, with answers no better than chance the least sure '
-            'one: give more held-out images, or leave the temperature at 1.'
+            f'no temperature fits: all {len(labels)} answers are right, and '
+            'no confidence is too high for that. Give more held-out images, '
+            'or leave probabilities as they are.'
         )
-    return temperature
+    # The likelihood is concave in the inverse temperature, and falls from 0
+    # on if labels have no more than the average logit.
+    if of_label.mean() <= logits.mean():
+        raise ValueError(
+            f'no temperature fits: the answers to {len(labels)} images are '
+            'no better than chance. Are the labels those of the class names?'
+        )
