@@ -12,10 +12,11 @@ from .versions import check_versions
 check_versions()
 
 from . import datasets, engine, models, report  # noqa: E402
-from .apis import Classifier, load  # noqa: E402
+from .apis import Classifier, Prediction, load  # noqa: E402
 
 __all__ = [
     'Classifier',
+    'Prediction',
     '__version__',
     'datasets',
     'engine',

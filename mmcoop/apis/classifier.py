@@ -18,6 +18,7 @@ from tqdm import tqdm
 from mmcoop.evaluation.rejection import rejection_score
 
 from .images import (
+    ImageError,
     ImageLike,
     list_images,
     name_images,
@@ -251,16 +252,12 @@ class Classifier:
                 yield _Batch(sources, errors, self._encode_samples(samples))
                 bar.update(len(chunk))
 
-    def _prepare(self, image: ImageLike | ValueError) -> dict | str:
+    def _prepare(self, image: ImageLike | ImageError) -> dict | str:
         """Give the pipeline's sample, or what is wrong with the image."""
         try:
-            if isinstance(image, ValueError):
+            if isinstance(image, ImageError):
                 raise image
-            sample = to_sample(image)
-        except (OSError, TypeError, ValueError) as error:
-            return str(error)
-        try:
-            return self.pipeline(sample)
+            return self.pipeline(to_sample(image))
         # Decoders raise errors of all kinds, and none may stop the rest.
         except Exception as error:
             return why_unreadable(error)

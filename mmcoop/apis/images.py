@@ -2,11 +2,9 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import mmcv
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -17,6 +15,10 @@ _WANTED = (
     'give a path, a folder, a Pillow image, or an array (height, width, 3) '
     'of uint8 in BGR order'
 )
+
+
+class ImageError(ValueError):
+    """An image cannot be used; the message says why, without its name."""
 
 
 def list_images(images: ImageLike | Iterable[ImageLike]) -> Iterable[Any]:
@@ -31,7 +33,7 @@ def list_images(images: ImageLike | Iterable[ImageLike]) -> Iterable[Any]:
 
     Raises:
         TypeError: If these are no images.
-        ValueError: If it is a folder without images.
+        ImageError: If it is a folder without images.
     """
     if isinstance(images, str | os.PathLike) and os.path.isdir(images):
         return _files(os.fspath(images))
@@ -49,7 +51,7 @@ def list_images(images: ImageLike | Iterable[ImageLike]) -> Iterable[Any]:
 
 def name_images(
     images: Iterable[Any],
-) -> Iterator[tuple[str, ImageLike | ValueError]]:
+) -> Iterator[tuple[str, ImageLike | ImageError]]:
     """Go through images one at a time, and through the folders among them.
 
     Args:
@@ -69,7 +71,7 @@ def name_images(
             continue
         try:
             yield from ((file, file) for file in _files(path))
-        except ValueError as error:
+        except ImageError as error:
             yield path, error
 
 
@@ -83,23 +85,21 @@ def to_sample(image: Any) -> dict[str, Any]:
         dict: ``img_path``; or ``img``, (height, width, 3) uint8, BGR.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        TypeError: If it is no image.
-        ValueError: If it is an array of another shape or type.
+        ImageError: If there is no such file, or this is no image.
     """
     if isinstance(image, str | os.PathLike):
         path = os.fspath(image)
         if '://' not in path and not os.path.isfile(path):
-            raise FileNotFoundError('there is no such file')
+            raise ImageError('there is no such file')
         return dict(img_path=path)
     if isinstance(image, Image.Image):
         image = _from_pillow(image)
     if not isinstance(image, np.ndarray):
-        raise TypeError(f'a {type(image).__name__} is no image: {_WANTED}')
+        raise ImageError(f'a {type(image).__name__} is no image: {_WANTED}')
     if image.ndim == 2:
         image = np.stack([image] * 3, axis=-1)
     if image.dtype != np.uint8 or image.shape[2:] != (3,) or not image.size:
-        raise ValueError(
+        raise ImageError(
             f'an array of shape {image.shape} and type {image.dtype} is no '
             'image: give (height, width, 3) or (height, width), of uint8, '
             'in BGR order'
@@ -112,11 +112,13 @@ def why_unreadable(error: Exception) -> str:
     """Say in a line what is wrong with an image.
 
     Args:
-        error (Exception): That a data pipeline raised.
+        error (Exception): That making a sample or a data pipeline raised.
 
     Returns:
         str: The reason, without the image's name.
     """
+    if isinstance(error, ImageError):
+        return str(error)
     cause = error.__cause__ or error
     if isinstance(cause, UnidentifiedImageError):
         return 'the file is no image, or of a kind that Pillow does not know'
@@ -137,7 +139,7 @@ def _files(folder: str) -> list[str]:
         if path.suffix.lower() in endings and path.is_file()
     )
     if not files:
-        raise ValueError(
+        raise ImageError(
             f'the folder {os.path.abspath(folder)} holds no images: wanted '
             'files that end in .jpg, .png or whatever else Pillow reads'
         )
@@ -146,9 +148,13 @@ def _files(folder: str) -> list[str]:
 
 def _from_pillow(image: Image.Image) -> np.ndarray:
     """Give the pixels that reading the image from a file would give."""
-    if image.mode == 'LA':  # which mmcv puts on a background of its own
-        file = BytesIO()
-        image.save(file, 'PNG')
-        return mmcv.imfrombytes(file.getvalue(), backend='pillow')
-    image = ImageOps.exif_transpose(image).convert('RGB')
-    return np.asarray(image)[..., ::-1]
+    if image.mode[0] in 'IF':
+        raise ImageError(
+            f"a Pillow image of mode '{image.mode}' has more than 8 bits, and "
+            "does not say which value is white: convert it to 'L' or 'RGB'"
+        )
+    image = ImageOps.exif_transpose(image)
+    # Via RGBA, since Pillow warns of transparent palettes otherwise
+    if image.mode == 'P':
+        image = image.convert('RGBA')
+    return np.asarray(image.convert('RGB'))[..., ::-1]
