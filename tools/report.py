@@ -40,7 +40,7 @@ def main() -> None:
     args = parse_args()
     try:
         cells = read_results(args.folders)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:
         sys.exit(f'report.py: error: {error}')
     datasets = datasets_of(cells)
     if args.paper:

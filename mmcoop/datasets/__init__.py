@@ -14,6 +14,7 @@ from .imagenet_variants import ImageNetVariant
 from .keep_features import keep_features
 from .own_images import OwnImages
 from .seeded_samples import SampleIndex, SeededSamples
+from .skip_broken import SkipBroken
 from .transforms import LoadImageFromFile
 from .unknown import Unknown
 
@@ -33,6 +34,7 @@ __all__ = [
     'OwnImages',
     'SampleIndex',
     'SeededSamples',
+    'SkipBroken',
     'Unknown',
     'UnusableFeaturesError',
     'classes_of_part',

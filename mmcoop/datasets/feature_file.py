@@ -18,7 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from mmcoop.text_files import parse_json, read_json, read_text
+
 FORMAT = 1
+DTYPES = ('float16', 'float32', 'float64')
 
 
 class UnusableFeaturesError(RuntimeError):
@@ -40,17 +43,16 @@ def read_header(path: Path) -> dict[str, Any]:
     """
     file = _with(path, '.json')
     try:
-        header = json.loads(file.read_text(encoding='utf-8'))
+        header = read_json(file)
     except FileNotFoundError as error:
         raise UnusableFeaturesError(
             f'there are none at {file.absolute()}'
         ) from error
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise UnusableFeaturesError(f'{file} is damaged ({error})') from error
-    if not isinstance(header, dict) or header.get('format') != FORMAT:
-        raise UnusableFeaturesError(
-            f'{file} is not of format {FORMAT}, which this version reads'
-        )
+    _check_header(header, file)
+    if not isinstance(header.get('checksums'), list):
+        raise UnusableFeaturesError(f'{file} is damaged (it has no checksums)')
     return header
 
 
@@ -174,19 +176,18 @@ class FeatureWriter:
 
     def _find_earlier_attempt(self) -> None:
         try:
-            text = self._journal.read_text(encoding='utf-8')
-            first, *checksums = text.splitlines()
-            header = json.loads(first)
+            first, *checksums = read_text(self._journal).splitlines()
+            header = parse_json(first)
+            _check_header(header, self._journal)
             same = (
-                header['format'] == FORMAT
-                and header['origin'] == self._origin
+                header['origin'] == self._origin
                 and tuple(header['shape'][:2]) == self._shape
                 and header['rows_per_block'] == self._rows_per_block
             )
             if not same:
                 return
             matrix = _open_matrix(self._part, header, 'r+')
-        except (OSError, ValueError, KeyError, UnusableFeaturesError):
+        except (OSError, ValueError, UnusableFeaturesError):
             return  # nothing to go on from
         self._header = header
         self._rows = matrix.reshape(-1, matrix.shape[-1])
@@ -203,6 +204,29 @@ class FeatureWriter:
         )
 
 
+def _check_header(header: Any, file: Path) -> None:
+    """Refuse a header that is not ours, before anything is made of it."""
+    if not isinstance(header, dict) or header.get('format') != FORMAT:
+        raise UnusableFeaturesError(
+            f'{file} is not of format {FORMAT}, which this version reads'
+        )
+    shape, rows = header.get('shape'), header.get('rows_per_block')
+    origin = header.get('origin')
+    images = origin.get('images') if isinstance(origin, dict) else None
+    if not (
+        isinstance(shape, list)
+        and len(shape) == 3
+        and all(type(size) is int and size > 0 for size in [*shape, rows])
+        and header.get('dtype') in DTYPES
+        and isinstance(images, dict)
+        and {'number', 'names'} <= set(images)
+    ):
+        raise UnusableFeaturesError(
+            f'{file} is damaged (shape, dtype, rows_per_block or origin are '
+            'not what mmcoop writes)'
+        )
+
+
 def _open_matrix(file: Path, header: dict[str, Any], mode: str) -> np.ndarray:
     try:
         matrix = np.lib.format.open_memmap(file, mode=mode)
@@ -210,11 +234,13 @@ def _open_matrix(file: Path, header: dict[str, Any], mode: str) -> np.ndarray:
         raise UnusableFeaturesError(
             f'there are none at {file.absolute()}'
         ) from error
-    except ValueError as error:  # no .npy, cut short, or pickled objects
+    # No .npy, cut short, pickled objects; and a header that is meant to
+    # break readers may end in nearly any error.
+    except Exception as error:
         raise UnusableFeaturesError(f'{file} is damaged ({error})') from error
-    if [*matrix.shape] != header['shape'] or (
-        matrix.dtype.name != header['dtype']
-    ):
+    if [*matrix.shape] != header['shape'] or matrix.dtype.name != header[
+        'dtype'
+    ]:
         raise UnusableFeaturesError(
             f'{file} holds {matrix.shape} numbers of {matrix.dtype}, but its '
             f'header says {header["shape"]} of {header["dtype"]}'

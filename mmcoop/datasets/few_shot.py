@@ -21,6 +21,7 @@ from .data_checks import (
     sample_name,
 )
 from .seeded_samples import get_seeded
+from .skip_broken import replace_broken
 
 
 def few_shot_indices(
@@ -74,6 +75,9 @@ class FewShot:
         num_shots (int): Images per class; -1 takes all there are.
         seed (int): Which images; CoOp reports the mean over 1, 2 and 3.
         lazy_init (bool): Whether to draw on first use only.
+        skip_broken (bool): Whether to read the shots now and draw others of
+            the same class in the place of those that cannot be read, which
+            the log lists. The other shots stay what they are.
 
     Raises:
         TypeError: If an argument is of another type.
@@ -88,7 +92,9 @@ class FewShot:
         num_shots: int = 16,
         seed: int = 1,
         lazy_init: bool = False,
+        skip_broken: bool = False,
     ) -> None:
+        self.skip_broken = skip_broken
         self.num_shots = _checked_int('num_shots', num_shots)
         self.seed = _checked_int('seed', seed)
         if num_shots != -1 and num_shots < 1:
@@ -147,6 +153,10 @@ class FewShot:
         self._indices = few_shot_indices(
             labels, self.num_shots, random.Random(self.seed)
         )
+        if self.skip_broken:
+            self._indices = replace_broken(
+                self.dataset, labels, self._indices, self.seed
+            )
         self._labels = [labels[index] for index in self._indices]
         if self.num_shots != -1:
             self._check_drawn_once()

@@ -1,6 +1,8 @@
 """Download files and unpack archives, safely and after interruptions too."""
 
+import errno
 import hashlib
+import http.client
 import os
 import tarfile
 import tempfile
@@ -13,6 +15,20 @@ from urllib.parse import urlsplit
 
 CHUNK = 1 << 20
 TIMEOUT_S = 30
+# What an archive may unpack to: images hardly shrink by packing.
+MAX_UNPACKED = 1 << 30
+MAX_TIMES = 20
+# What a file takes on disk, however empty it is
+BLOCK = 4096
+# Of a tar file's name or attributes, which are read as a whole
+MAX_HEADER = 1 << 20
+HEADERS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 # What a server sends instead of a file, as when too many have asked for it
 PAGE_STARTS = (b'<!doctype html', b'<html')
 
@@ -54,7 +70,8 @@ def download(
             mode = 'ab' if answer.status == 206 else 'wb'
             have = have if mode == 'ab' else 0
             length = answer.headers.get('Content-Length')
-            total = have + int(length) if length else None
+            known = length is not None and length.isdecimal()
+            total = have + int(length) if known else None
             with open(part, mode) as target:
                 while chunk := answer.read(CHUNK):
                     target.write(chunk)
@@ -66,7 +83,12 @@ def download(
                 f'{url} answers {error.code} ({error.reason}): it may have '
                 f'moved. Get the file elsewhere and put it at {file}.'
             ) from error
-    except (TimeoutError, urllib.error.URLError, ConnectionError) as error:
+    except (
+        TimeoutError,
+        ConnectionError,
+        urllib.error.URLError,
+        http.client.HTTPException,
+    ) as error:
         host = urlsplit(url).hostname
         raise FetchError(
             f'{host} cannot be reached ({getattr(error, "reason", error)}). '
@@ -91,8 +113,9 @@ def unpack(
 ) -> None:
     """Unpack a part of an archive, whole or not at all.
 
-    Entries that would land outside, and anything but files and folders, are
-    refused.
+    Refused are entries that would land outside, links that lead there,
+    devices, and archives that unpack to far more than they are. Other links
+    are left out.
 
     Args:
         archive (Path): A zip or tar file.
@@ -151,22 +174,88 @@ def _extract(archive: Path, folder: Path, part: str) -> None:
     """Extract the entries of a part."""
     try:
         if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as content:
-                # It makes no links, and follows none.
-                for name in content.namelist():
-                    if _is_in(name, part, folder, archive):
-                        content.extract(name, folder)
+            _extract_zip(archive, folder, part)
         else:
-            with tarfile.open(archive) as content:
-                for entry in content:
-                    plain = entry.isfile() or entry.isdir()
-                    if _is_in(entry.name, part, folder, archive) and plain:
-                        content.extract(entry, folder, **_tar_filter())
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+            _extract_tar(archive, folder, part)
+    except FetchError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # the disk's fault
+        raise _damaged(archive, error) from error
+    # Both libraries let errors of decompressors and of decoding through, and
+    # have RuntimeError for archives with a password.
+    except Exception as error:
+        raise _damaged(archive, error) from error
+
+
+def _extract_zip(archive: Path, folder: Path, part: str) -> None:
+    room = _room(archive)
+    with zipfile.ZipFile(archive) as content:
+        for entry in content.infolist():
+            # Reading stops where this size says, even if there is more.
+            room -= entry.file_size + BLOCK
+            _require_room(room, archive)
+            # It makes no links, and follows none.
+            if _is_in(entry.filename, part, folder, archive):
+                content.extract(entry, folder)
+
+
+def _extract_tar(archive: Path, folder: Path, part: str) -> None:
+    room = _room(archive)
+    with tarfile.open(archive, tarinfo=_TarEntry) as content:
+        for entry in content:
+            room -= entry.size + BLOCK
+            _require_room(room, archive)
+            if not _is_in(entry.name, part, folder, archive):
+                continue
+            if entry.isfile() or entry.isdir():
+                content.extract(entry, folder, **_tar_filter())
+            elif entry.issym() or entry.islnk():
+                beside = Path(entry.name).parent if entry.issym() else ''
+                # Left out: the files that are wanted are there themselves.
+                _is_in(
+                    os.path.join(beside, entry.linkname), '', folder, archive
+                )
+            else:
+                raise FetchError(
+                    f'{archive} wants to make {entry.name}, a device or a '
+                    'pipe: it is not the archive that was meant. Delete it.'
+                )
+
+
+class _TarEntry(tarfile.TarInfo):
+    """An entry of a tar file whose name and attributes fit into memory."""
+
+    @classmethod
+    def frombuf(cls, *args, **kwargs) -> tarfile.TarInfo:
+        entry = super().frombuf(*args, **kwargs)
+        if entry.type in HEADERS and entry.size > MAX_HEADER:
+            raise FetchError(
+                f'it has a header of {entry.size} bytes, and no archive of '
+                f'files has one of more than {MAX_HEADER}'
+            )
+        return entry
+
+
+def _room(archive: Path) -> int:
+    return max(MAX_UNPACKED, MAX_TIMES * archive.stat().st_size)
+
+
+def _require_room(room: int, archive: Path) -> None:
+    if room < 0:
         raise FetchError(
-            f'{archive} cannot be unpacked ({error}): delete it and run this '
-            'again.'
-        ) from error
+            f'{archive} unpacks to more than {_room(archive) >> 20} MiB, of '
+            f'{archive.stat().st_size >> 10} KiB: it is made to fill the '
+            'disk. Delete it. If you know better, unpack it by hand.'
+        )
+
+
+def _damaged(archive: Path, error: Exception) -> FetchError:
+    return FetchError(
+        f'{archive} cannot be unpacked ({type(error).__name__}: {error}): '
+        'delete it and run this again.'
+    )
 
 
 def _tar_filter() -> dict[str, str]:

@@ -1,12 +1,15 @@
 """The results of finished runs, summed up over seeds."""
 
-import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from mmcoop.text_files import read_json
 
 METRIC = 'accuracy/top1'
 AVERAGE = 'Average'
@@ -56,6 +59,7 @@ def read_results(folders: Iterable[str | Path]) -> list[Cell]:
 
     Raises:
         FileNotFoundError: If a folder has no results.
+        ValueError: If a file is no result of a run.
     """
     values: dict[tuple, dict[str, float]] = defaultdict(dict)
     for folder in folders:
@@ -67,11 +71,11 @@ def read_results(folders: Iterable[str | Path]) -> list[Cell]:
                 'run has finished.'
             )
         for file in files:
-            result = json.loads(file.read_text(encoding='utf-8'))
-            for test, metrics in result['metrics'].items():
-                if METRIC in metrics:
-                    key, seed = _place(result['labels'], test)
-                    values[key][seed] = metrics[METRIC]
+            labels, metrics = _read(file)
+            for test, found in metrics.items():
+                if METRIC in found:
+                    key, seed = _place(labels, test)
+                    values[key][seed] = found[METRIC]
     cells = [
         Cell(*key, tuple(found[seed] for seed in sorted(found)))
         for key, found in values.items()
@@ -102,6 +106,39 @@ def datasets_of(cells: Sequence[Cell]) -> list[str]:
     """
     names = dict.fromkeys(cell.dataset for cell in cells)
     return sorted(names, key=lambda name: name == AVERAGE)
+
+
+def _read(file: Path) -> tuple[dict[str, str], dict[str, dict]]:
+    """Read the labels and metrics of a run."""
+    try:
+        content = read_json(file)
+    except ValueError as error:
+        raise ValueError(f'{file} is no JSON ({error}).') from error
+    labels, metrics = {}, {}
+    if isinstance(content, dict):
+        labels, metrics = content.get('labels'), content.get('metrics')
+    if not (
+        isinstance(labels, dict)
+        and all(isinstance(label, str) for label in labels.values())
+        and _is_count(labels.get(SHOTS, '0'))
+        and isinstance(metrics, dict)
+        and all(map(_is_measured, metrics.values()))
+    ):
+        raise ValueError(
+            f'{file} is no result of a run: wanted "labels", with a text for '
+            'each axis and a number for "shots", and "metrics", with numbers '
+            'for each test. Delete the folder and run the sweep again.'
+        )
+    return labels, metrics
+
+
+def _is_count(text: str) -> bool:
+    return text.removeprefix('-').isdecimal() and len(text) < 10
+
+
+def _is_measured(found: Any) -> bool:
+    value = found.get(METRIC, 0.0) if isinstance(found, dict) else None
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _place(labels: dict[str, str], test: str) -> tuple[tuple, str]:

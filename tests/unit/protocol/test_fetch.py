@@ -105,7 +105,7 @@ def make_tar(path, entries, mode='w:gz'):
         for name, content in entries.items():
             info = tarfile.TarInfo(name)
             if content is None:
-                info.type, info.linkname = tarfile.SYMTYPE, '/etc/passwd'
+                info.type, info.linkname = tarfile.SYMTYPE, 'a.jpg'
                 archive.addfile(info)
             else:
                 info.size = len(content)
