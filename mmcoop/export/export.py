@@ -1,5 +1,6 @@
 """Write a classifier in one of the forms."""
 
+import copy
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,7 +70,12 @@ def check_export(
         )
     out = Path(out).expanduser()
     suffix = FORMATS[to][0]
-    if out.suffix != suffix and not out.is_dir():
+    if out.is_dir():
+        raise CommandError(
+            f'--out {out} is a folder: give a file in it, like '
+            f'{out / ("classifier" + suffix)}.'
+        )
+    if out.suffix != suffix:
         raise CommandError(
             f'--out {out} does not end in {suffix}, as files of {to} do: '
             f'give --out {out.with_suffix(suffix)}.'
@@ -111,6 +117,7 @@ def export(
         ValueError: If the image tower cannot be set apart.
     """
     targets = check_export(to, out, overwrite=overwrite)
+    classifier = _in_float32(classifier)
     fixed = fix(classifier)
     verifier = Verifier(classifier)
     note = ''
@@ -125,3 +132,16 @@ def export(
             difference = write_text_features(fixed, verifier, *paths)
     num_images = len(verifier.images)
     return Exported(tuple(targets), difference, num_images, note)
+
+
+def _in_float32(classifier: Classifier) -> Classifier:
+    """Leave the rounding of half precision to those who run the export."""
+    if classifier.model.backbone.clip.get('precision', 'fp32') == 'fp32':
+        return classifier
+    return Classifier(
+        copy.deepcopy(classifier.model).float(),
+        classifier.pipeline,
+        classifier.cfg,
+        rejection=classifier.rejection,
+        temperature=classifier.temperature,
+    )

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmpretrain import get_model
+from mmengine.runner import load_checkpoint
+from mmpretrain.models import ImageClassifier
+from mmpretrain.registry import MODELS
 
 from mmcoop.apis import parse_config
 from mmcoop.version import __version__
@@ -95,8 +97,17 @@ def write_linear(
         mmcoop=metadata,
     )
     torch.save(dict(meta=meta, state_dict=state), checkpoint)
-    model = get_model(str(config), pretrained=str(checkpoint), device='cpu')
-    return verifier.compare('the linear classifier', model.eval()), note
+    model = _read(config, checkpoint)
+    return verifier.compare('the linear classifier', model), note
+
+
+def _read(config: Path, checkpoint: Path) -> ImageClassifier:
+    model = Config.fromfile(config).model
+    model = MODELS.build(dict(model, _scope_='mmpretrain'))
+    load_checkpoint(
+        model, str(checkpoint), 'cpu', strict=True, logger='silent'
+    )
+    return model.eval()
 
 
 def _model(fixed: FixedClassifier, parts: dict, metadata: dict) -> dict:

@@ -22,7 +22,7 @@ def check_targets(
         overwrite (bool): Whether targets may be there already.
 
     Raises:
-        CommandError: If one is a folder, a source, or there already.
+        CommandError: If one is a source, or there already.
     """
     read = {path.resolve() for path in sources}
     for path in targets:
@@ -30,11 +30,6 @@ def check_targets(
             raise CommandError(
                 f'{path} is what is exported, and would be overwritten: '
                 'give --out another name.'
-            )
-        if path.is_dir():
-            raise CommandError(
-                f'{path} is a folder: give --out a file in it, like '
-                f'{path / ("classifier" + path.suffix)}.'
             )
         if path.exists() and not overwrite:
             raise CommandError(
