@@ -42,7 +42,17 @@ class PlainType:
 
 
 class PlainArray(np.ndarray):
-    """What arrays become; a class of its own since it reads its own state."""
+    """What arrays become; a class of its own since it reads its own state.
+
+    Args:
+        *arguments: None. numpy would make an array of any type of any bytes.
+    """
+
+    def __new__(cls, *arguments: Any) -> 'PlainArray':
+        """Make an empty one, to be given its state."""
+        if arguments:
+            raise ValueError('an array is made by its state alone')
+        return super().__new__(cls, (0,))
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, kind, in_columns, data = state
@@ -67,7 +77,7 @@ def make_array(*arguments: Any) -> PlainArray:
     Returns:
         PlainArray: An empty one, to be given its state.
     """
-    return np.empty(0).view(PlainArray)
+    return PlainArray()
 
 
 def make_scalar(kind: PlainType, data: bytes) -> np.generic:
