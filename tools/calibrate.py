@@ -31,7 +31,11 @@ from mmcoop.apis.held_out import (
     held_out_in_folder,
     held_out_of_config,
 )
-from mmcoop.evaluation import SCORES
+from mmcoop.evaluation.rejection import (
+    SCORES,
+    check_score,
+    check_true_accept_rate,
+)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -86,6 +90,25 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
+def check(args: argparse.Namespace) -> None:
+    """Refuse now what would fail after all images have been read.
+
+    Raises:
+        FileNotFoundError: If there is no folder for a result.
+        ValueError: If a number is out of range.
+    """
+    check_true_accept_rate(args.true_accept_rate)
+    if args.score_temperature is not None:
+        check_score(args.score, args.score_temperature)
+    for path in (args.out, args.diagram):
+        folder = Path(path or '.').absolute().parent
+        if not folder.is_dir():
+            raise FileNotFoundError(
+                f'there is no folder {folder} to write {path} to: make it, '
+                'or give another place.'
+            )
+
+
 def calibrate(args: argparse.Namespace) -> None:
     """Measure, say what was found, and write."""
     classifier = mmcoop.load(args.checkpoint, args.config)
@@ -118,16 +141,18 @@ def calibrate(args: argparse.Namespace) -> None:
             'the expected calibration error on these images goes from '
             f'{found["ece_before"]:.1%} to {found["ece_after"]:.1%}'
         )
-    if args.diagram is not None:
-        draw_confidence(answers, found['temperature']).savefig(args.diagram)
     store_in_checkpoint(args.checkpoint, args.out, measured)
     print(f'written: {args.out}')
+    if args.diagram is not None:
+        draw_confidence(answers, found['temperature']).savefig(args.diagram)
+        print(f'written: {args.diagram}')
 
 
 def main(argv: list[str] | None = None) -> None:
     """Calibrate, or say why that cannot be."""
     args = parse_args(argv)
     try:
+        check(args)
         calibrate(args)
     except (OSError, RuntimeError, ValueError, pickle.PickleError) as error:
         sys.exit(f'calibrate.py: error: {error}')

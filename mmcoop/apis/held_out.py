@@ -134,11 +134,14 @@ def check_not_learned_from(
         ValueError: If there are any.
     """
     try:
-        infos = _infos(cfg.train_dataloader.dataset, trusted)
+        loader = cfg.get('train_dataloader')
+        if loader is None:
+            raise ValueError('the config has no train_dataloader')
+        infos = _infos(loader.dataset, trusted)
         learned = [info['img_path'] for info in infos]
         same = _same_files(held_out.paths, learned)
     # Whatever data there were, they need not be on this machine.
-    except (AttributeError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         print_log(
             'Whether the context was learned from the held-out images could '
             'not be checked, since the training images cannot be listed '
@@ -162,7 +165,13 @@ def _infos(dataset: dict, trusted: bool) -> Iterator[dict]:
     dataset = _listing_only(dataset)
     if not trusted:
         _check_types(dataset)
-    built = DATASETS.build(dict(dataset, _scope_='mmpretrain'))
+    try:
+        built = DATASETS.build(dict(dataset, _scope_='mmpretrain'))
+    # Of names that are not registered, and of arguments that do not fit
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f'the data set {dataset.get("type")} cannot be built: {error}'
+        ) from error
     return (built.get_data_info(index) for index in range(len(built)))
 
 
@@ -184,7 +193,8 @@ def _check_types(node: Any) -> None:
             _check_types(item)
     if not isinstance(node, dict):
         return
-    if '_scope_' in node or node.get('type', 'ImageNet') not in KNOWN_TYPES:
+    known = 'type' not in node or str(node['type']) in KNOWN_TYPES
+    if '_scope_' in node or not known:
         raise ValueError(
             f"the checkpoint's config names the data set {node.get('type')}, "
             'which is not built from a checkpoint, since it could run code. '

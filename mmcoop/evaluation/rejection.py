@@ -78,6 +78,22 @@ def check_score(kind: str, temperature: float) -> None:
         )
 
 
+def check_true_accept_rate(true_accept_rate: float) -> None:
+    """Refuse what is no share of images to accept.
+
+    Args:
+        true_accept_rate (float): See :func:`acceptance_threshold`.
+
+    Raises:
+        ValueError: If it is out of range.
+    """
+    if not 0 < true_accept_rate <= 1:
+        raise ValueError(
+            f'the true-accept rate is {true_accept_rate}: give the share of '
+            'known images to accept, above 0 and up to 1, like 0.95.'
+        )
+
+
 def acceptance_threshold(scores: Tensor, true_accept_rate: float) -> float:
     """Choose the threshold that a share of known images reaches.
 
@@ -94,11 +110,7 @@ def acceptance_threshold(scores: Tensor, true_accept_rate: float) -> float:
         ValueError: If there is no score, one is not a number, or the share
             is out of range.
     """
-    if not 0 < true_accept_rate <= 1:
-        raise ValueError(
-            f'the true-accept rate is {true_accept_rate}: give the share of '
-            'known images to accept, above 0 and up to 1, like 0.95.'
-        )
+    check_true_accept_rate(true_accept_rate)
     if scores.numel() == 0:
         raise ValueError(
             'there are no held-out images to take a threshold from: give '

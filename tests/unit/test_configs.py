@@ -17,7 +17,7 @@ LEAVES = sorted(
 )
 # Of what was computed from images first, and what changes other configs: they
 # have tests of their own.
-ELSEWHERE = ('sweeps', 'domains', 'benchmark')
+ELSEWHERE = ('sweeps', 'domains', 'benchmark', 'ood')
 PLAIN = [
     path
     for path in LEAVES
