@@ -38,12 +38,12 @@ class _Batch:
     Attributes:
         sources (list[str]): What the images are called.
         errors (list[str | None]): What is wrong with them.
-        features (Tensor): (n, E), of the images without an error.
+        raw_features (Tensor): (n, E), of the images without an error.
     """
 
     sources: list[str]
     errors: list[str | None]
-    features: Tensor
+    raw_features: Tensor
 
 
 class _Progress(tqdm):
@@ -213,7 +213,7 @@ class Classifier:
             for source, error in zip(batch.sources, batch.errors, strict=True):
                 if error is not None:
                     raise ValueError(f'{source}: {error}')
-            features.append(batch.features)
+            features.append(self._normalise(batch.raw_features))
         return torch.cat(features)
 
     @torch.no_grad()
@@ -221,7 +221,7 @@ class Classifier:
         """Compare images with all classes.
 
         Args:
-            image_features (Tensor): (N, E), L2-normalised.
+            image_features (Tensor): (N, E), of any length.
 
         Returns:
             Tensor: (N, K) float32 probabilities.
@@ -266,14 +266,14 @@ class Classifier:
         if not samples:
             return self.text_features[:0]
         data = self.model.data_preprocessor(default_collate(samples))
-        return self.model.extract_feat(data['inputs'], stage='pre_logits')
+        return self.model.extract_feat(data['inputs'])[-1]
 
     def _name(self, batch: _Batch, top_k: int) -> Iterator[Prediction]:
-        scores, labels = self.scores(batch.features).topk(top_k)
+        scores, labels = self.scores(batch.raw_features).topk(top_k)
         rows = zip(
             scores.tolist(),
             labels.tolist(),
-            self._is_rejected(batch.features),
+            self._is_rejected(batch.raw_features),
             strict=True,
         )
         for source, error in zip(batch.sources, batch.errors, strict=True):
@@ -292,15 +292,18 @@ class Classifier:
                 rejected=rejected,
             )
 
-    def _is_rejected(self, image_features: Tensor) -> list[bool]:
+    def _is_rejected(self, raw_features: Tensor) -> list[bool]:
         if self.rejection is None:
-            return [False] * len(image_features)
+            return [False] * len(raw_features)
         fits = rejection_score(
-            image_features @ self.text_features.T,
+            self._normalise(raw_features) @ self.text_features.T,
             self.rejection['score'],
             self.rejection['temperature'],
         )
         return (fits < self.rejection['threshold']).tolist()
+
+    def _normalise(self, raw_features: Tensor) -> Tensor:
+        return self.model.head.pre_logits((raw_features,))
 
 
 def _check_positive(**numbers: int) -> None:

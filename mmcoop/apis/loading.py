@@ -138,6 +138,13 @@ def _read(path: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
         )
     except pickle.UnpicklingError as error:
         raise pickle.UnpicklingError(f'{error} {CONVERT}') from error
+    except FileNotFoundError:
+        raise
+    except OSError as error:  # torch's, of most files that are cut short
+        raise RuntimeError(
+            f'The checkpoint {path} cannot be read ({error.strerror}): it is '
+            'damaged or cut short, or may not be read. Copy it again.'
+        ) from error
     content = content if isinstance(content, dict) else {}
     state, meta = content.get('state_dict'), content.get('meta', {})
     if not isinstance(state, dict) or not isinstance(meta, dict):
