@@ -125,7 +125,9 @@ def _aircraft(folder: Path, content: bytes) -> object:
     names, _, images = content.partition(BETWEEN)
     _written(root, facts.class_file, names)
     _written(root, facts.split_file.format('train'), images)
-    return CoOpSplit('fgvc_aircraft', str(folder))
+    # Not initialised: mmengine then collects garbage, which takes long.
+    dataset = CoOpSplit('fgvc_aircraft', str(folder), lazy_init=True)
+    return dataset.load_data_list()
 
 
 def _aircraft_seeds(folder: Path) -> list[bytes]:
@@ -133,7 +135,8 @@ def _aircraft_seeds(folder: Path) -> list[bytes]:
 
 
 def _csv(folder: Path, content: bytes) -> object:
-    return OwnImages(str(_written(folder, 'images.csv', content)))
+    source = str(_written(folder, 'images.csv', content))
+    return OwnImages(source, lazy_init=True).load_data_list()
 
 
 def _csv_seeds(folder: Path) -> list[bytes]:
