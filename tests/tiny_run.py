@@ -1,6 +1,6 @@
 """A run of milliseconds per iteration: a CLIP of random weights, and features.
 
-Everything else is the real one: the runner, and the hooks of
+Everything else is real: the runner, and the hooks of
 ``configs/_base_/default_runtime.py``. As `tiny_run`, it can be imported by
 tests, and by the config that `write_config` writes.
 """
@@ -49,7 +49,7 @@ val_dataloader = dict(
 val_evaluator = dict(type='Accuracy')
 train_cfg = dict(by_epoch=True, max_epochs=2)
 val_cfg = dict()
-optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.5, momentum=0.9))
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.02, momentum=0.9))
 param_scheduler = [dict(type='CosineAnnealingLR', T_max=8, by_epoch=True)]
 randomness = dict(seed=3)
 """

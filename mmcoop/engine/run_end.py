@@ -1,5 +1,6 @@
 """How a run ends that cannot go on: one message, and a failing status."""
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -44,6 +45,8 @@ def explained(command: str) -> Iterator[None]:
         if not _peer_has_gone(error):
             get_error_handler().record_exception(error)
             raise
+        # torchrun's signal ends it at once, whatever the run made of signals
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         time.sleep(LINGER)
         sys.exit(
             f'{_rank()}{command}: error: another process of this job has '

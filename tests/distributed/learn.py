@@ -5,25 +5,14 @@ import json
 import tempfile
 from pathlib import Path
 
-import open_clip
 import torch
 import torch.distributed as dist
 from mmengine.model import MMDistributedDataParallel
 from mmpretrain.structures import DataSample
+from tiny_run import NAMES, write_clip
 
 import mmcoop
 from mmcoop.models import CoOpHead
-
-NAMES = ['dog', 'hot dog', 'tench', 'black-footed albatross', 'a', 'cat', 'ox']
-CFG = dict(
-    embed_dim=16,
-    vision_cfg=dict(
-        image_size=16, layers=1, width=16, patch_size=8, head_width=8
-    ),
-    text_cfg=dict(
-        context_length=77, vocab_size=49408, width=32, heads=2, layers=2
-    ),
-)
 
 
 class Model(torch.nn.Module):
@@ -36,17 +25,6 @@ class Model(torch.nn.Module):
     def forward(self, features, labels):
         samples = [DataSample().set_gt_label(int(label)) for label in labels]
         return self.head.loss((features,), samples)['loss']
-
-
-def clip() -> dict:
-    """A CLIP with the same random weights on every rank."""
-    folder = Path(tempfile.mkdtemp())
-    torch.manual_seed(0)
-    model = open_clip.CLIP(**CFG)
-    torch.save(model.state_dict(), folder / 'open_clip_pytorch_model.bin')
-    config = dict(model_cfg=CFG, preprocess_cfg={})
-    (folder / 'open_clip_config.json').write_text(json.dumps(config))
-    return dict(name=f'local-dir:{folder}')
 
 
 def main() -> None:
@@ -64,7 +42,7 @@ def main() -> None:
 
     torch.manual_seed(1)
     head = CoOpHead(
-        clip(),
+        dict(name=f'local-dir:{write_clip(Path(tempfile.mkdtemp()))}'),
         NAMES[: args.names],
         prompt_learner=dict(num_context=4, class_specific=args.class_specific),
         text_parallel=args.parallel,

@@ -1,17 +1,14 @@
 """Several gloo processes against one: the same losses, the same context."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from tool_process import start_tool
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 BATCH = 12
 
 
@@ -20,29 +17,28 @@ def run(processes: int, names: int, *options: str, out: Path) -> dict:
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    command = [sys.executable, str(HERE / 'learn.py'), str(out)]
-    command += [str(names), str(BATCH), *options]
+    printed = [out.with_suffix(f'.{rank}.txt') for rank in range(processes)]
     ranks = [
-        subprocess.Popen(
-            command,
+        start_tool(
+            HERE / 'learn.py',
+            out,
+            names,
+            BATCH,
+            *options,
+            cwd=out.parent,
             env=dict(
-                os.environ,
                 RANK=str(rank),
                 WORLD_SIZE=str(processes),
                 MASTER_ADDR='127.0.0.1',
                 MASTER_PORT=str(port),
-                PYTHONPATH=str(ROOT),
-                PYTHONWARNINGS='ignore',
             ),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            output=printed[rank],
         )
         for rank in range(processes)
     ]
-    for rank in ranks:
-        output, _ = rank.communicate(timeout=240)
-        assert rank.returncode == 0, output[-3000:]
+    for process, output in zip(ranks, printed, strict=True):
+        process.join(240)
+        assert process.exitcode == 0, output.read_text()[-3000:]
     return json.loads(out.read_text())
 
 

@@ -104,7 +104,7 @@ def test_loss_that_is_none_names_batch_and_checkpoint(build, tmp_path):
     assert len(images) == 12
     # The schedule's of the third epoch, not the config's
     rate = float(re.search(r'lr=(\S+)\.', message)[1])
-    assert rate == pytest.approx(0.5 * (1 + math.cos(math.pi / 4)) / 2)
+    assert rate == pytest.approx(0.02 * (1 + math.cos(math.pi / 4)) / 2)
     assert f'is kept: {tmp_path}/epoch_2.pth' in message
     assert saved(tmp_path) == ['epoch_1.pth', 'epoch_2.pth']
 
