@@ -9,6 +9,20 @@ from mmengine.fileio import LocalBackend, register_backend
 UNFINISHED = '.unfinished'
 
 
+class UnwrittenError(OSError):
+    """A file could not be written.
+
+    Args:
+        reason (OSError): What the system says.
+        path (Path): Of the file.
+        num_bytes (int): Its size.
+    """
+
+    def __init__(self, reason: OSError, path: Path, num_bytes: int) -> None:
+        super().__init__(reason.errno, reason.strerror, str(path))
+        self.num_bytes = num_bytes
+
+
 def write_atomically(path: str | Path, content: bytes) -> None:
     """Write a file so that neither a kill nor a power cut leaves a part.
 
@@ -16,16 +30,16 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     there before stays until then.
 
     Args:
-        path (str | Path): Of the file; folders are made.
+        path (str | Path): Of the file. Its folder is not made: if a run
+            lost the one that it began in, it must not go on in another.
         content (bytes): Of the file.
 
     Raises:
-        OSError: If it cannot be written. It names ``path``.
+        UnwrittenError: If it cannot be written.
     """
     path = Path(path)
     unfinished = path.with_name(path.name + UNFINISHED)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with open(unfinished, 'wb') as file:
             file.write(content)
             file.flush()
@@ -34,7 +48,7 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         remove_unfinished(path.parent)
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        raise UnwrittenError(error, path, len(content)) from error
 
 
 def remove_unfinished(folder: str | Path) -> None:

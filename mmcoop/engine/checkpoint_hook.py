@@ -66,6 +66,7 @@ class CheckpointHook(BaseHook):
             self.keep_ckpt_ids = deque(self.keep_ckpt_ids)
         goes_on = runner.iter > 0
         if is_main_process() and self._is_local:
+            Path(self.out_dir).mkdir(parents=True, exist_ok=True)
             for folder in (self.out_dir, runner.work_dir):
                 remove_unfinished(folder)
             if not goes_on and Path(runner.work_dir, NOTE).is_file():
@@ -74,6 +75,9 @@ class CheckpointHook(BaseHook):
             self._go_on_within_epoch(runner)
         if goes_on and self._lacks_evaluation(runner):
             self.last_ckpt = self._path(runner.epoch)
+            # As after an epoch; mmengine has told of the next one.
+            runner.message_hub.update_info('epoch', runner.epoch - 1)
+            runner.message_hub.update_info('iter', runner.iter - 1)
             runner.val_loop.run()
 
     def after_val_epoch(self, runner: Runner, metrics: dict) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .atomic_file import UnwrittenError
 from .run_config import CommandError
 from .run_end import RunError, what_is_kept
 
@@ -69,28 +70,16 @@ def explained(work_dir: str) -> Iterator[None]:
     except OSError as error:
         if not _is_of_writing(error, work_dir):
             raise
+        # Where a log fails, a checkpoint would be next to
+        num_bytes = (
+            error.num_bytes
+            if isinstance(error, UnwrittenError)
+            else _next_bytes(work_dir)
+        )
         path = error.filename or f'a log file in {work_dir}'
-        raise _explain(error, path, work_dir, _next_bytes(work_dir)) from error
+        raise _explain(error, path, work_dir, num_bytes) from error
     finally:
         logging.raiseExceptions = raise_exceptions
-
-
-@contextmanager
-def writing(path: str | Path, num_bytes: int, work_dir: str) -> Iterator[None]:
-    """Say of which file an error is, and how large it was to be.
-
-    Args:
-        path (str | Path): Of the file that is written.
-        num_bytes (int): Its size.
-        work_dir (str): Of the run.
-
-    Raises:
-        WriteError: Instead of an `OSError`.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise _explain(error, path, work_dir, num_bytes) from error
 
 
 def _explain(
