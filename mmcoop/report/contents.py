@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmengine.runner import Runner
 from torch import nn
 
@@ -82,18 +83,11 @@ def _curves(
     runner: Runner, history: RunHistory, answers: Sequence[Answer]
 ) -> list[dict]:
     unit, x_name = _unit(runner)
-
-    def along(values):
-        # Of a run that was resumed without its history, only the end
-        first = runner.iter - len(values) + 1
-        return [(first + n) / unit for n in range(len(values))]
-
-    loss = history.scalars('train/loss')
-    rate = history.scalars('train/lr')
-    training = history.scalars('train/accuracy_top-1')
+    steps, loss, rate, training = history.curves.T.tolist()
+    steps = [step / unit for step in steps]
     evaluated = [step / unit for step, _ in history.evaluations]
     lines = [
-        curves.Line('training batches', along(training), training, 'thin'),
+        curves.Line('training batches', steps, training, 'thin'),
         curves.Line(
             'learned prompt', evaluated, [a for _, a in history.evaluations]
         ),
@@ -105,15 +99,15 @@ def _curves(
             curves.Line('hand-written prompt', ends, [written] * 2, 'written')
         )
     drawn = {
-        'Loss': [curves.Line('loss', along(loss), loss)],
+        'Loss': [curves.Line('loss', steps, loss)],
         'Accuracy in %': lines,
-        'Learning rate': [curves.Line('learning rate', along(rate), rate)],
+        'Learning rate': [curves.Line('learning rate', steps, rate)],
     }
     return [
         dict(
             title=title,
             svg=curves.draw(title, lines, x_name),
-            legend=[line for line in lines if len(line.x)],
+            legend=[line for line in lines if np.isfinite(line.y).any()],
         )
         for title, lines in drawn.items()
     ]
@@ -219,7 +213,7 @@ def _context(
         for number, norms in enumerate(history.norms.T.tolist(), start=1)
     ]
     mean = history.norms.mean(dim=1).tolist()
-    lines = [curves.Line('mean', steps, mean), *lines]
+    lines.append(curves.Line('mean', steps, mean))
     ctx = learner.ctx.detach()
     blocks = {None: ctx}
     if learner.class_specific:

@@ -40,7 +40,8 @@ def draw(title: str, lines: Sequence[Line], x_name: str) -> Markup | None:
     lines = [line for line in lines if len(line.x)]
     if not lines:
         return None
-    x_ticks = _ticks(*_bounds([line.x for line in lines]))
+    # Epochs and iterations are counted
+    x_ticks = _ticks(*_bounds([line.x for line in lines]), finest=1)
     y_ticks = _ticks(*_bounds([line.y for line in lines]))
     across = _Scale(x_ticks, LEFT, WIDTH - RIGHT)
     upwards = _Scale(y_ticks, HEIGHT - BOTTOM, TOP)
@@ -129,11 +130,12 @@ def _bounds(rows: Sequence[np.ndarray]) -> tuple[float, float]:
     return low, high
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def _ticks(low: float, high: float, finest: float = 0) -> list[float]:
     """Choose about five round numbers around an interval."""
     rough = (high - low) / 4
     power = 10 ** math.floor(math.log10(rough))
     step = next(n * power for n in (1, 2, 2.5, 5, 10) if n * power >= rough)
+    step = max(step, finest)
     first, last = math.floor(low / step), math.ceil(high / step)
     return [index * step for index in range(first, last + 1)]
 
@@ -143,11 +145,11 @@ def _number(value: float) -> str:
 
 
 def _describe(title: str, lines: Sequence[Line]) -> str:
-    ends = ', '.join(
+    said = [line for line in lines if line.style != 'thin'] or lines
+    ends = [
         f'{line.name} from {_number(line.y[0])} to {_number(line.y[-1])}'
         if len(line.y) > 1
         else f'{line.name} {_number(line.y[0])}'
-        for line in lines[:3]
-    )
-    more = f', and {len(lines) - 3} more lines' if len(lines) > 3 else ''
-    return f'{title}: {ends}{more}'
+        for line in said
+    ]
+    return f'{title}: {", ".join(ends)}'

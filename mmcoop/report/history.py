@@ -3,27 +3,33 @@
 import time
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.logging import MessageHub
 from torch import Tensor
 
 # In the message hub, whose content mmengine puts into every checkpoint
 KEY = 'run_report'
+# What mmengine notes at every iteration, of which runs may forget the start
+SCALARS = ('train/loss', 'train/lr', 'train/accuracy_top-1')
 
 
 class RunHistory:
-    """Norms of the context, evaluations and the time, as plain values.
+    """Curves, norms of the context, evaluations and the time.
 
-    Losses and learning rates are in the message hub anyway.
+    All of it are plain values, and few: they are in every checkpoint.
 
     Args:
         message_hub (MessageHub): Of the run, after resuming.
+        every (int): Of so many iterations, curves keep the mean.
     """
 
-    def __init__(self, message_hub: MessageHub) -> None:
+    def __init__(self, message_hub: MessageHub, every: int = 1) -> None:
         self._hub = message_hub
+        self.every = every
         kept: dict[str, Any] = message_hub.get_info(KEY, None) or {}
+        nothing = torch.empty(0, 1 + len(SCALARS))
+        # Columns: iteration, SCALARS. What is not noted is NaN.
+        self.curves: Tensor = kept.get('curves', nothing).cpu()
         # Iterations, and the norms after each of them, (len(steps), M)
         self.steps: list[int] = list(kept.get('steps', []))
         self.norms: Tensor = kept.get('norms', torch.empty(0, 0)).cpu()
@@ -31,11 +37,34 @@ class RunHistory:
         self.evaluations: list[list] = list(kept.get('evaluations', []))
         self._seconds: float = kept.get('seconds', 0.0)
         self._since = time.monotonic()
+        # Of the iterations since the last row of the curves
+        self._recent: list[list[float]] = []
 
     @property
     def seconds(self) -> float:
         """How long the run has taken, over all its sessions."""
         return self._seconds + time.monotonic() - self._since
+
+    def note_iteration(self, step: int) -> None:
+        """Keep what mmengine has noted of an iteration.
+
+        Args:
+            step (int): Iterations so far.
+        """
+        scalars = self._hub.log_scalars
+        self._recent.append(
+            [
+                float(scalars[key].current()) if key in scalars else torch.nan
+                for key in SCALARS
+            ]
+        )
+        if len(self._recent) < self.every:
+            return
+        means = torch.tensor(self._recent).mean(dim=0).tolist()
+        self._recent = []
+        row = torch.tensor([[float(step), *means]])
+        self.curves = torch.cat([self.curves, row])
+        self._save()
 
     def note_norms(self, step: int, ctx: Tensor) -> None:
         """Keep the norms of the context vectors.
@@ -64,21 +93,9 @@ class RunHistory:
         self.evaluations.append([step, accuracy])
         self._save()
 
-    def scalars(self, key: str) -> np.ndarray:
-        """Get what mmengine has noted at every iteration.
-
-        Args:
-            key (str): Like 'train/loss'.
-
-        Returns:
-            np.ndarray: One number per iteration; none if it was not noted.
-        """
-        if key not in self._hub.log_scalars:
-            return np.empty(0)
-        return np.asarray(self._hub.get_scalar(key).data[0], dtype=float)
-
     def _save(self) -> None:
         kept = dict(
+            curves=self.curves,
             steps=self.steps,
             norms=self.norms,
             evaluations=self.evaluations,

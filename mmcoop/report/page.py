@@ -1,7 +1,5 @@
 """The page: one HTML file that needs nothing else."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -30,30 +28,6 @@ def render(contents: dict[str, Any]) -> str:
     environment.filters['points'] = _points
     template = environment.from_string(TEMPLATE.read_text(encoding='utf-8'))
     return template.render(contents)
-
-
-def write(page: str, path: Path) -> None:
-    """Write a file, all of it or nothing.
-
-    Args:
-        page (str): What goes into it.
-        path (Path): What is there is replaced.
-    """
-    # A path may hold bytes that are no text; the page shows a mark for them.
-    content = page.encode('utf-8', errors='replace')
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=path.name, delete=False
-    ) as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            # Temporary files are for their owner alone.
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
 
 
 def _points(value: float) -> str:

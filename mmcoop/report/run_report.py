@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from mmcoop.engine.atomic_file import write_atomically
 from mmcoop.models import CLIPHead
 from mmcoop.registry import HOOKS
 
@@ -20,6 +22,8 @@ from .confusions import accuracy
 from .history import RunHistory
 
 FILENAME = 'report.html'
+# Of a curve
+NUM_POINTS = 200
 
 
 def _never_stops_the_run(method: Callable) -> Callable:
@@ -81,8 +85,21 @@ class RunReportHook(Hook):
         """Find what an earlier session of the run has noted."""
         if not self.enable:
             return
-        self._history = RunHistory(runner.message_hub)
+        every = math.ceil(runner.max_iters / NUM_POINTS)
+        self._history = RunHistory(runner.message_hub, every)
         self._note_norms(runner)
+
+    @_never_stops_the_run
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Note loss, learning rate and accuracy of the batch."""
+        if self._history is not None:
+            self._history.note_iteration(runner.iter + 1)
 
     @_never_stops_the_run
     def after_train_epoch(self, runner: Runner) -> None:
@@ -143,7 +160,7 @@ class RunReportHook(Hook):
             return
         # Imported here, since most of what imports mmcoop writes no page.
         from .contents import contents
-        from .page import render, write
+        from .page import render
 
         page = render(
             contents(
@@ -155,7 +172,8 @@ class RunReportHook(Hook):
             )
         )
         path = Path(runner.work_dir, FILENAME)
-        write(page, path)
+        # A path may hold bytes that are no text; a mark stands for them.
+        write_atomically(path, page.encode('utf-8', errors='replace'))
         print_log(f'Run report: {path}', logger='current')
 
     def _note_norms(self, runner: Runner) -> None:

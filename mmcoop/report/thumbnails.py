@@ -32,10 +32,11 @@ def thumbnail(path: str | None) -> str | None:
             image = Image.open(io.BytesIO(fileio.get(path)))
             image.draft('RGB', (2 * PIXELS, 2 * PIXELS))
             image.thumbnail((PIXELS, PIXELS))
-    except Exception:
+            image = _on_white(image)
+    except Exception:  # of any of Pillow's readers
         return None
     buffer = io.BytesIO()
-    _on_white(image).save(buffer, 'JPEG', quality=QUALITY)
+    image.save(buffer, 'JPEG', quality=QUALITY)
     content = base64.b64encode(buffer.getvalue()).decode('ascii')
     return f'data:image/jpeg;base64,{content}'
 
