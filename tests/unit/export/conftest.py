@@ -36,10 +36,10 @@ def write_clip(folder, vision, **model_cfg):
 
 
 def make_classifier(
-    folder, precision='fp32', temperature=1.0, quick_gelu=False, **vision
+    folder, precision='fp32', temperature=1.0, model_cfg=None, **vision
 ):
     vision = {**VISION, **vision}
-    clip = write_clip(folder, vision, quick_gelu=quick_gelu)
+    clip = write_clip(folder, vision, **(model_cfg or {}))
     clip['precision'] = precision
     size = vision['image_size']
     height, width = (size, size) if isinstance(size, int) else size

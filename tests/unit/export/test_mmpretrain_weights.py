@@ -14,7 +14,7 @@ from mmcoop.export.mmpretrain_weights import (
 
 KINDS = {
     'GELU': dict(),
-    'QuickGELU': dict(quick_gelu=True),
+    'QuickGELU': dict(model_cfg=dict(quick_gelu=True)),
     'no norm before the blocks': dict(no_ln_pre=True),
     'wide MLP': dict(mlp_ratio=5.0, head_width=4),
     'an image that is no square': dict(image_size=[16, 24]),
