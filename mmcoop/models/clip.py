@@ -276,6 +276,14 @@ def _load(
             'Hugging Face, whose prompts mmcoop cannot build. Choose a CLIP '
             "with open_clip's own text tower, like 'ViT-B-16-quickgelu'."
         )
+    tokenizer = model_cfg.get('text_cfg', {}).get('tokenizer_kwargs') or {}
+    if tokenizer.get('trust_remote_code'):
+        raise ValueError(
+            f'{name} is refused: its open_clip_config.json has '
+            'trust_remote_code, which runs code that comes with the '
+            'tokenizer. Nothing was run. If you know where it comes from, '
+            'take that line out, if the tokenizer does without.'
+        )
     try:
         model = open_clip.create_model(
             source,

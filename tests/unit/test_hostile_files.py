@@ -32,6 +32,7 @@ from mmcoop.datasets.feature_file import (
     read_header,
 )
 from mmcoop.models.class_names import resolve_class_names
+from mmcoop.models.clip import text_encoder
 from mmcoop.protocol.fetch import unpack
 from mmcoop.protocol.official_checkpoint import load_context
 from mmcoop.protocol.results import read_results
@@ -103,6 +104,10 @@ def results(path):
 
 def stored_config(path):
     check_types(parse_config(path.read_text()))
+
+
+def clip_folder(path):
+    text_encoder(dict(name=f'local-dir:{path.parent}'))
 
 
 def image(path):
@@ -595,6 +600,42 @@ def _zip_with_a_password(path, mark):
     data[6] |= 1
     data[data.index(b'PK\x01\x02') + 8] |= 1
     path.write_bytes(data)
+
+
+# ---- Folders of a CLIP
+
+
+def write_clip(path, **text_cfg):
+    text = dict(context_length=77, vocab_size=49408, width=8, heads=1)
+    vision = dict(image_size=8, layers=1, width=8, patch_size=8)
+    config = dict(
+        embed_dim=8,
+        vision_cfg=dict(vision, head_width=8),
+        text_cfg=dict(text, layers=1, **text_cfg),
+    )
+    config = dict(model_cfg=config, preprocess_cfg={})
+    (path.parent / 'open_clip_config.json').write_text(json.dumps(config))
+
+
+@hostile(clip_folder, 'Weights only load failed')
+def _weights_of_a_clip(path, mark):
+    write_clip(path)
+    torch.save(shell(mark), path.parent / 'open_clip_pytorch_model.bin')
+
+
+@hostile(clip_folder, 'refused: .*trust_remote_code')
+def _tokenizer_of_a_clip(path, mark):
+    write_clip(
+        path,
+        hf_tokenizer_name='evil',
+        tokenizer_kwargs=dict(trust_remote_code=True),
+    )
+    model = path.parent / 'open_clip_pytorch_model.bin'
+    torch.save({}, model)
+    names = dict(tokenizer_class='Evil', auto_map={'AutoTokenizer': 'evil.X'})
+    (path.parent / 'tokenizer_config.json').write_text(json.dumps(names))
+    code = f'import pathlib; pathlib.Path({str(mark)!r}).touch()'
+    (path.parent / 'evil.py').write_text(code)
 
 
 # ---- Configs within checkpoints, and images
