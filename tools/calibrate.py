@@ -129,7 +129,7 @@ def calibrate(args: argparse.Namespace) -> None:
     )
     measured = dict(rejection=rejection)
     print(
-        f'threshold {rejection["threshold"]:.6g} of {args.score} at '
+        f'threshold {rejection["threshold"]:.9g} of {args.score} at '
         f'temperature {temperature:.4g}: {args.true_accept_rate:.1%} of '
         f'{len(answers.labels)} held-out images are accepted'
     )

@@ -27,7 +27,7 @@ spec.loader.exec_module(calibrate)
 # Starts from words, so that one epoch with one shot is enough, and looks at
 # a tenth of the images that the config has.
 CONFIG = """
-_base_ = '{base}/tinyclip_16shot_emoji.py'
+_base_ = '{base}/tinyclip_16shot_emoji_half.py'
 model = dict(head=dict(prompt_learner=dict(
     num_context=None, ctx_init='a photo of a')))
 train_dataloader = dict(num_workers=0, persistent_workers=False,

@@ -38,7 +38,7 @@ def test_all_configs_are_found():
 def test_known_and_unknown_images_are_told_apart(path):
     cfg = Config.fromfile(path)
     found = DATASETS.build(cfg.test_dataloader.dataset)
-    num_classes = 1000 if path.stem.endswith('imagenet') else 20
+    num_classes = 1000 if path.stem.endswith('imagenet_dtd') else 20
     known = [0 <= label < num_classes for label in labels(found)]
     assert any(known)
     assert not all(known)
@@ -56,7 +56,7 @@ def test_command_in_the_head_names_the_config(path):
 
 
 def test_emoji_are_half_known_and_held_out_images_are_not_tested():
-    cfg = Config.fromfile(OOD / 'tinyclip_16shot_emoji.py')
+    cfg = Config.fromfile(OOD / 'tinyclip_16shot_emoji_half.py')
     train, held_out, tested = (
         DATASETS.build(cfg[f'{name}_dataloader'].dataset)
         for name in ('train', 'val', 'test')
@@ -71,15 +71,15 @@ def test_emoji_are_half_known_and_held_out_images_are_not_tested():
 
 
 def test_hand_written_prompts_know_the_same_classes():
-    cfg = Config.fromfile(OOD / 'tinyclip_emoji.py')
-    learned = Config.fromfile(OOD / 'tinyclip_16shot_emoji.py')
+    cfg = Config.fromfile(OOD / 'tinyclip_emoji_half.py')
+    learned = Config.fromfile(OOD / 'tinyclip_16shot_emoji_half.py')
     train = DATASETS.build(learned.train_dataloader.dataset)
     assert resolve_class_names(cfg.model.head.class_names) == train.CLASSES
     assert cfg.test_dataloader == learned.test_dataloader
 
 
 def test_imagenet_is_set_against_textures():
-    cfg = Config.fromfile(OOD / 'vitb16_16shot_imagenet.py')
+    cfg = Config.fromfile(OOD / 'vitb16_16shot_imagenet_dtd.py')
     found = DATASETS.build(cfg.test_dataloader.dataset)
     # The generated data have an image of each class of ImageNet, and 3 of
     # each texture.

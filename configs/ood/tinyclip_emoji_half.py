@@ -1,6 +1,6 @@
 """Hand-written prompts for half of the embedded classes; others are unknown.
 
-    python tools/test.py configs/ood/tinyclip_emoji.py
+    python tools/test.py configs/ood/tinyclip_emoji_half.py
 
 Results: README.md, "None of these".
 """

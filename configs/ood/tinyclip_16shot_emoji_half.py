@@ -3,8 +3,8 @@
 Learned from 20 of 40 classes, 16 shots each, in 50 epochs. Half of the test
 images of these are held out for `tools/calibrate.py`.
 
-    python tools/train.py configs/ood/tinyclip_16shot_emoji.py
-    python tools/test.py configs/ood/tinyclip_16shot_emoji.py CHECKPOINT
+    python tools/train.py configs/ood/tinyclip_16shot_emoji_half.py
+    python tools/test.py configs/ood/tinyclip_16shot_emoji_half.py CHECKPOINT
 
 Results: README.md, "None of these".
 """

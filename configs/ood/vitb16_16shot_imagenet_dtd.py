@@ -1,6 +1,6 @@
 """ImageNet against textures (DTD), with CoOp, ViT-B/16, 16 shots, M = 16.
 
-    CONFIG=configs/ood/vitb16_16shot_imagenet.py
+    CONFIG=configs/ood/vitb16_16shot_imagenet_dtd.py
     python tools/test.py $CONFIG CHECKPOINT
 
 The checkpoint is that of `configs/coop/vitb16_16shot_imagenet.py`. Wants both
