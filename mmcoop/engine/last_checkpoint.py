@@ -2,6 +2,7 @@
 
 import logging
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def correct_note(
                 note_last_checkpoint(work_dir, path)
             _report(passed_over, f'Going on from {path}.')
             return path
-        passed_over.append(f'{path}: {problem}')
+        passed_over.append(problem)
     note.unlink(missing_ok=True)
     _report(passed_over, 'No other is left: starting from the beginning.')
     return None
@@ -73,7 +74,7 @@ def what_is_wrong(path: str | Path) -> str | None:
         path (str | Path): Of the checkpoint.
 
     Returns:
-        str | None: What is wrong with it, if anything.
+        str | None: What is wrong with it, if anything, and its path.
 
     Raises:
         OSError: If it is there and the system will not let it be read.
@@ -81,19 +82,26 @@ def what_is_wrong(path: str | Path) -> str | None:
     try:
         checkpoint = load_from_local(str(path), map_location='cpu')
     except FileNotFoundError:
-        return 'there is no such file'
+        return f'{path} does not exist.'
     except OSError:
         raise
     # What is no pickle fails as it likes.
     except Exception as error:
-        return str(error)
+        text = str(error)
+        return text if str(path) in text else f'{path}: {text}'
     missing = [
         key
         for key in NEEDED
         if not isinstance(checkpoint, dict) or key not in checkpoint
     ]
     if missing:
-        return f'it lacks {", ".join(missing)}, so no run can go on from it'
+        return f'{path} lacks {", ".join(missing)}.'
+    # torch itself does not look at the checksums of what it reads.
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            return f'{path} is damaged: {damaged} in it has changed.'
     return None
 
 
