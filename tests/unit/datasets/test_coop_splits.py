@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from mmengine.logging import MMLogger
 
 from mmcoop.datasets import COOP_DATASETS, CoOpSplit, FewShot
 from mmcoop.registry import DATASETS
@@ -132,6 +133,49 @@ def test_other_json_is_refused(tmp_path, text, fault):
     with pytest.raises(ValueError, match='is no split file') as error:
         CoOpSplit(data_root=str(tmp_path), split_file='split.json')
     assert fault in str(error.value)
+
+
+@pytest.mark.parametrize(
+    'label', [1.0, True, '1', None, [1], {}, 0.5, -1, 2, 10**30]
+)
+def test_labels_count_in_whole_numbers(tmp_path, label):
+    write_split(tmp_path, train=[['a.jpg', 0, 'cat'], ['b.jpg', label, 'dog']])
+    with pytest.raises(ValueError, match='is no whole number|without a gap'):
+        CoOpSplit(data_root=str(tmp_path), split_file='split.json')
+
+
+@pytest.mark.parametrize(
+    'path', ['/a.jpg', '../a.jpg', 'a/../../b.jpg', '..', '', 'a\nb.jpg', 3]
+)
+def test_paths_stay_in_the_folder_of_images(tmp_path, path):
+    write_split(tmp_path, val=[['b.jpg', 0, 'cat'], [path, 0, 'cat']])
+    with pytest.raises(ValueError, match='path') as error:
+        CoOpSplit(data_root=str(tmp_path), split_file='split.json')
+    assert json.dumps(path).strip('"').replace('\\', '') in str(
+        error.value
+    ).replace('\\', '')
+
+
+def test_paths_with_dots_and_other_scripts_are_read(tmp_path):
+    names = ['..a.jpg', 'a..b/c.jpg', './d.jpg', 'é ü/猫.jpg', 'e.f/.g.jpg']
+    write_split(tmp_path, train=[[name, 0, 'cat'] for name in names])
+    dataset = CoOpSplit(data_root=str(tmp_path), split_file='split.json')
+    assert paths(dataset) == [f'{tmp_path}/{name}' for name in names]
+
+
+def test_images_that_are_in_training_and_test_are_warned_of(tmp_path, caplog):
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    both = [[f'{index}.jpg', 0, 'cat'] for index in range(7)]
+    moved = [[f'./{path}', *rest] for path, *rest in both]
+    write_split(tmp_path, train=both, test=[*moved, ['z.jpg', 0, 'cat']])
+    arguments = dict(data_root=str(tmp_path), split_file='split.json')
+    assert len(CoOpSplit(**arguments)) == 7
+    assert caplog.text == ''
+    assert len(CoOpSplit(split='test', **arguments)) == 8
+    logger.removeHandler(caplog.handler)
+    assert '7 images are for training (or validation) and for' in caplog.text
+    assert '0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg, ….' in caplog.text
 
 
 def test_missing_split_file_is_reported(tmp_path):
