@@ -3,7 +3,7 @@
 In bash, with one difference: the `python` that a block finds hands files to
 `tool_process.run_tool`, which saves the seconds that importing mmpretrain
 takes. What a test cannot wait for is shortened on the way: `more` names
-options to add to a command.
+options to add to a command. A block with a title is a file.
 """
 
 import os
@@ -18,10 +18,13 @@ from multiprocessing.connection import Listener
 from pathlib import Path
 from threading import Thread
 
+from mmengine.config import Config
 from tool_process import run_tool
 
 ROOT = Path(__file__).resolve().parents[1]
-FENCE = re.compile(r'^```(\w*)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r'^```(\w*)(?: title="(.*?)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL
+)
 HEADING = re.compile(r'^#+ (.*)$', re.MULTILINE)
 PYTHON = """
 import os
@@ -39,12 +42,32 @@ sys.exit(code)
 
 Arguments = list[str]
 
+# What the embedded data's configs are given, so that a test can wait for them
+NUM_TEST = 60
+FEWER_IMAGES = [f'test_dataloader.dataset.indices={NUM_TEST}']
+SHORT_RUN = [
+    f'val_dataloader.dataset.indices={NUM_TEST}',
+    'train_dataloader.dataset.num_shots=2',
+    'train_cfg.max_epochs=1',
+    'train_cfg.val_interval=1',
+    'default_hooks.logger.interval=1',
+]
+EVALUATIONS = (
+    'test.py',
+    'confusion_matrix.py',
+    'analyze_results.py',
+    'vis_tsne.py',
+)
+# Commands name the checkpoint of a whole run
+LAST_EPOCH = 'epoch_50.pth'
+
 
 @dataclass(frozen=True)
 class Block:
     """A fenced block of a page."""
 
     language: str
+    title: str
     text: str
     heading: str
 
@@ -61,7 +84,14 @@ def read_blocks(page: Path) -> list[Block]:
     for match in FENCE.finditer(text):
         number = text[: match.start()].count('\n')
         above = [name for line, name in lines.items() if line < number]
-        blocks.append(Block(match[1], match[2], above[-1] if above else ''))
+        blocks.append(
+            Block(
+                language=match[1],
+                title=match[2] or '',
+                text=match[3],
+                heading=above[-1] if above else '',
+            )
+        )
     return blocks
 
 
@@ -72,6 +102,22 @@ def layout_of_repository(folder: Path) -> Path:
     return folder
 
 
+def shorten(arguments: Arguments) -> Arguments:
+    """What to add to a command on the embedded data."""
+    tool = Path(arguments[0]).name
+    if tool == 'train.py':
+        return ['--cfg-options', *SHORT_RUN]
+    if tool in EVALUATIONS:
+        return ['--cfg-options', *FEWER_IMAGES]
+    return []
+
+
+def name_last_epoch(work_dir: Path) -> None:
+    """Let a shortened run end with the checkpoint of a whole one."""
+    work_dir.mkdir(parents=True)
+    (work_dir / LAST_EPOCH).symlink_to('epoch_1.pth')
+
+
 class Shell:
     """A folder that commands are run in, one after the other."""
 
@@ -79,10 +125,13 @@ class Shell:
         self.folder = folder
         self._path = f'{path}:{os.environ["PATH"]}'
 
-    def run(self, commands: str) -> subprocess.CompletedProcess:
-        """Run bash commands until one fails."""
+    def run(
+        self, commands: str, go_on: bool = False
+    ) -> subprocess.CompletedProcess:
+        """Run bash commands, until one fails or to the end."""
+        stop = [] if go_on else ['-e', '-o', 'pipefail']
         return subprocess.run(
-            ['bash', '-e', '-o', 'pipefail', '-c', commands],
+            ['bash', *stop, '-c', commands],
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -91,8 +140,13 @@ class Shell:
             env=dict(os.environ, PATH=self._path, PYTHONWARNINGS='ignore'),
         )
 
-    def run_block(self, block: Block) -> subprocess.CompletedProcess:
-        """Run a block of bash or Python."""
+    def run_block(self, block: Block) -> subprocess.CompletedProcess | None:
+        """Run a block of bash or Python; write the file that one shows."""
+        if block.title:
+            path = self.folder / block.title
+            path.write_text(block.text, encoding='utf-8')
+            Config.fromfile(path, import_custom_modules=False)
+            return None
         if block.language == 'bash':
             return self.run(block.text)
         script = self.folder / 'block.py'
