@@ -2,6 +2,7 @@
 # make test    lint and run all tests
 # make test-long  the tests of minutes, which `make test` leaves out
 # make benchmark  the paper's main experiment in small, in half an hour
+# make docs    build the documentation, in build/site
 # make lint    only lint            make format   put the code in order
 # make venv    set up .venv, which the others do when needed
 # PYTHON=python3.12 chooses the Python that .venv is made with.
@@ -10,7 +11,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test test-long benchmark lint format venv
+.PHONY: demo test test-long benchmark docs lint format venv
 
 demo: $(STAMP)
 	$(BIN)/python tools/demo.py
@@ -35,6 +36,9 @@ benchmark: $(STAMP)
 	$(BIN)/python tools/sweep.py configs/sweeps/emoji.py \
 	    --workers 2 --runs-per-job 6 --work-dir work_dirs/benchmark
 	$(BIN)/python tools/report.py work_dirs/benchmark
+
+docs: $(STAMP)
+	$(BIN)/mkdocs build --strict
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -26,13 +26,20 @@ FOR_MIM = ('configs', 'tools')
 
 # What sweeps and the linear probe start and fit with
 PROTOCOL = ['scikit-learn', 'submitit']
+EXPORT = ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.1']
+APP = ['gradio>=5']
+DOCS = ['mkdocs-material>=9.5', 'mkdocstrings[python]>=0.26']
 TEST = [
     *PROTOCOL,
+    *EXPORT,
+    *APP,
+    *DOCS,
     'hypothesis',
     'pytest>=8',
     'pytest-xdist',
     'pyyaml',
     'ruff>=0.9',
+    'selenium>=4',
 ]
 
 
@@ -52,7 +59,7 @@ def requirements() -> list[str]:
     # mmengine (for `_base_ = 'mmpretrain::…'`) and mim import pkg_resources,
     # which setuptools has dropped with version 82.
     others = 'huggingface-hub', 'matplotlib', 'numpy', 'packaging', 'pillow'
-    return [*names, *others, 'setuptools<82']
+    return [*names, *others, 'tqdm', 'setuptools<82']
 
 
 class BuildWithMim(build_py):
@@ -99,6 +106,9 @@ setup(
     install_requires=requirements(),
     extras_require={
         'protocol': PROTOCOL,
+        'export': EXPORT,
+        'app': APP,
+        'docs': DOCS,
         'test': TEST,
         'dev': [*TEST, 'pre-commit'],
     },
