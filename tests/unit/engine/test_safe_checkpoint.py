@@ -62,6 +62,46 @@ def test_history_and_numpy_values_come_back(tmp_path):
     assert torch.equal(loaded['state_dict']['ctx'], torch.arange(3.0))
 
 
+@pytest.mark.parametrize(
+    'array',
+    [
+        np.arange(6.0).reshape(2, 3),
+        np.asfortranarray(np.arange(6).reshape(2, 3)),
+        np.array(7, np.int8),
+        np.zeros((0, 4), np.float16),
+        np.array([True, False]),
+        np.array([1 + 2j]),
+        np.array([['a', ''], ['bcd', 'é']]),
+        np.array([b'ab', b'c']),
+        np.arange(3, dtype='>i4'),
+    ],
+    ids=lambda array: f'{array.dtype}-{array.shape}',
+)
+@pytest.mark.parametrize('protocol', [2, 4])
+def test_arrays_come_back_as_they_were(tmp_path, array, protocol):
+    torch.save([array], tmp_path / 'a.pth', pickle_protocol=2)
+    (loaded,) = read(tmp_path / 'a.pth')
+    # In this machine's byte order, as numpy reads them too
+    assert loaded.dtype == array.dtype.newbyteorder('=')
+    assert loaded.flags.writeable
+    np.testing.assert_array_equal(loaded, array)
+    # What is written again is numpy's own, for all readers.
+    again = pickle.loads(pickle.dumps(loaded, protocol))
+    assert type(again) is np.ndarray
+    np.testing.assert_array_equal(again, array)
+
+
+def test_a_history_goes_on_after_loading(tmp_path):
+    history = HistoryBuffer([0.5, 1.5], [1, 1])
+    for step in (2.5, 3.5):
+        torch.save(history, tmp_path / 'a.pth')
+        assert b'plain_arrays' not in (tmp_path / 'a.pth').read_bytes()
+        history = read(tmp_path / 'a.pth')
+        history.update(step)
+    assert history.data[0].tolist() == [0.5, 1.5, 2.5, 3.5]
+    assert history.mean(4) == 2.0
+
+
 @pytest.mark.parametrize('old', [b'numpy._core', b'numpy.core'])
 def test_arrays_of_both_numpy_generations_are_read(tmp_path, old):
     other = {b'numpy._core': b'numpy.core', b'numpy.core': b'numpy._core'}
