@@ -97,12 +97,13 @@ class CheckInvalidLossHook(Hook):
         name = _not_finite(runner)
         if name is not None:
             raise NotFiniteError(
-                f'{name} is not finite after {runner.iter + 1} iterations '
-                f'(epoch {runner.epoch + 1}), with '
+                f'{name} is not finite in epoch {runner.epoch + 1}, with '
                 f'{_learning_rates(runner)}, and is not saved. '
                 f'{what_is_kept(runner.work_dir)} Lower '
                 'optim_wrapper.optimizer.lr, or set '
-                'optim_wrapper.clip_grad=dict(max_norm=1).'
+                'optim_wrapper.clip_grad=dict(max_norm=1).',
+                # Of several processes, one may have met the loss that did it
+                shared=True,
             )
 
 
@@ -110,7 +111,7 @@ def _not_finite(runner: Runner) -> str | None:
     """Name a learned tensor that holds NaN or an infinity."""
     for name, parameter in runner.model.named_parameters():
         if parameter.requires_grad and not torch.isfinite(parameter).all():
-            return name
+            return name.removeprefix('module.')  # DDP's
     return None
 
 

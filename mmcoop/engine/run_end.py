@@ -18,7 +18,17 @@ LINGER = 10
 
 
 class RunError(RuntimeError):
-    """A run cannot go on; the message says why, and what to do."""
+    """A run cannot go on; the message says why, and what to do.
+
+    Args:
+        message (str): For the user.
+        shared (bool): Whether all processes meet it, one of which may know
+            more: that one's own error comes first. Defaults to False.
+    """
+
+    def __init__(self, message: str, *, shared: bool = False) -> None:
+        super().__init__(message)
+        self.shared = shared
 
 
 @contextmanager
@@ -39,15 +49,15 @@ def explained(command: str) -> Iterator[None]:
     try:
         yield
     except (CommandError, RunError) as error:
+        if getattr(error, 'shared', False):
+            _give_way()
         get_error_handler().record_exception(error)
         sys.exit(f'{_rank()}{command}: error: {error}')
     except Exception as error:
         if not _peer_has_gone(error):
             get_error_handler().record_exception(error)
             raise
-        # torchrun's signal ends it at once, whatever the run made of signals
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        time.sleep(LINGER)
+        _give_way()
         sys.exit(
             f'{_rank()}{command}: error: another process of this job has '
             'ended: see its error. This one ends because of it.'
@@ -71,6 +81,14 @@ def what_is_kept(work_dir: str | Path) -> str:
         f'The last good checkpoint is kept: {last}. The same command with '
         '--resume goes on from it.'
     )
+
+
+def _give_way() -> None:
+    """Let the process speak that knows the cause, if there are more."""
+    if get_dist_info()[1] > 1:
+        # torchrun's signal ends this one, whatever the run made of signals
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        time.sleep(LINGER)
 
 
 def _rank() -> str:

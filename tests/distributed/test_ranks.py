@@ -220,6 +220,8 @@ def test_error_of_a_rank_comes_first_and_last(folder):
     finally:
         job.kill()
     assert job.returncode == 1
+    # An epoch is one step: at its end, the other rank has the same context,
+    # and cannot tell why.
     _, during = output.split('Checkpoints will be saved', 1)
     lines = [line for line in during.splitlines() if 'rror' in line]
     message = r'\[rank\d\]: train.py: error: the loss is nan .* 7\.png'
