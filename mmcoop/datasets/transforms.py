@@ -132,9 +132,10 @@ class LoadImageFromFile(MMCVLoadImageFromFile):
 
     def _check_file(self, path: str) -> None:
         """Refuse what would be waited for, or read for ever."""
-        if not os.path.exists(path):
-            return  # perhaps in another file system
-        status = os.stat(path)
+        try:
+            status = os.stat(path)
+        except OSError:
+            return  # Reading says why, or it is in another file system.
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError('it is a folder')
         if not stat.S_ISREG(status.st_mode):

@@ -6,9 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mmengine.registry import DefaultScope
-from PIL import Image
 
-from mmcoop.datasets import COOP_DATASETS, IMAGENET_VARIANTS
+from mmcoop.datasets import (
+    COOP_DATASETS,
+    IMAGENET_VARIANTS,
+    LoadImageFromFile,
+)
 from mmcoop.registry import DATASETS
 
 from .downloads import SOURCES, folder_of
@@ -104,10 +107,9 @@ def _fault(path: str, read: bool) -> str | None:
     if not read:
         return None
     try:
-        with Image.open(path) as image:
-            image.load()
-    except Exception as error:  # Pillow raises many kinds for broken files.
-        return f'{path} cannot be read ({type(error).__name__}: {error})'
+        LoadImageFromFile()(dict(img_path=path))
+    except OSError as error:
+        return str(error)
     return None
 
 

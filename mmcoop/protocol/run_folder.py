@@ -18,6 +18,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 
+from mmcoop.text_files import read_json
+
 from .grid import Run
 
 
@@ -75,19 +77,19 @@ class RunFolder:
     @property
     def description(self) -> dict[str, Any]:
         """dict: ``labels``, ``job`` and ``tests``."""
-        return json.loads(self.run_file.read_text(encoding='utf-8'))
+        return read_json(self.run_file)
 
     @property
     def result(self) -> dict[str, Any]:
         """dict: ``labels``, ``metrics`` by test, ``seconds``."""
-        return json.loads(self.result_file.read_text(encoding='utf-8'))
+        return read_json(self.result_file)
 
     @property
     def failure(self) -> dict[str, str] | None:
         """dict | None: ``error`` and ``traceback`` of the last try."""
         if not self.failure_file.is_file():
             return None
-        return json.loads(self.failure_file.read_text(encoding='utf-8'))
+        return read_json(self.failure_file)
 
     def config(self) -> Config:
         """Read the config back.
