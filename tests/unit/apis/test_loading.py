@@ -9,6 +9,7 @@ import sys
 import pytest
 import torch
 from mmengine.config import Config
+from PIL import Image
 from tiny_run import write_clip
 
 import mmcoop
@@ -110,6 +111,16 @@ def test_a_context_of_kept_features_names_images(
     torch.save(content, tmp_path / 'a.pth')
     kept = mmcoop.load(tmp_path / 'a.pth')
     assert kept.predict(images) == classifier.predict(images)
+
+
+def test_images_in_memory_pass_by_other_ways_of_reading(
+    changed, classifier, images
+):
+    path = changed(with_config('mmcoop.LoadImage', 'LoadImage'))
+    file = images / 'a.png'
+    named = mmcoop.load(path).predict([file, Image.open(file)])
+    expected = classifier.predict(file)[0].scores
+    assert [item.scores for item in named] == [expected] * 2
 
 
 def test_a_config_of_ones_own_counts_more(changed, classifier, tmp_path):
