@@ -37,8 +37,16 @@ custom_hooks = [dict(type='mmcoop.JitterHook'), dict(type='mmcoop.EndHook')]
 MOMENT = 'MMCOOP_TEST_END'
 ITERATIONS = 4
 # Of what a log holds, what no two runs share
-CLOCK = ('time', 'data_time', 'eta', 'cfg', 'experiment_name', 'last_ckpt')
-PATHS = ('best_ckpt', 'dataset_meta', 'mmengine_version', 'memory')
+CLOCK = ('time', 'data_time', 'seconds', 'eta')
+NAMES = (
+    'cfg',
+    'experiment_name',
+    'last_ckpt',
+    'best_ckpt',
+    'dataset_meta',
+    'mmengine_version',
+    'memory',
+)
 
 
 @DATASETS.register_module()
@@ -58,7 +66,8 @@ class JitterHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
-        ctx = runner.model.head.prompt_learner.ctx
+        model = getattr(runner.model, 'module', runner.model)
+        ctx = model.head.prompt_learner.ctx
         with torch.no_grad():
             ctx.add_(0.01 * torch.randn_like(ctx))
 
@@ -80,7 +89,8 @@ class EndHook(Hook):
         self.signal, self.moment, number = os.environ[MOMENT].split(':')
         self.left = int(number)
         # The tests' own processes are in the group that this one leaves.
-        os.setpgid(0, 0)
+        if os.getpgrp() != os.getpid():
+            os.setpgid(0, 0)
         runner.optim_wrapper.optimizer.register_step_post_hook(
             lambda *args: self._count('step')
         )
@@ -141,12 +151,12 @@ def _plain(value: Any) -> Any:
         return {
             str(key): _plain(item)
             for key, item in value.items()
-            if str(key).split('/')[-1] not in CLOCK + PATHS
+            if str(key).split('/')[-1] not in CLOCK + NAMES
         }
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, HistoryBuffer):
-        return [array.tolist() for array in value.data]
+        return [repr(array.tolist()) for array in value.data]
     if isinstance(value, torch.Tensor):
-        return (str(value.dtype), value.tolist())
+        return (str(value.dtype), repr(value.tolist()))
     return value

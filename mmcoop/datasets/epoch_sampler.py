@@ -31,16 +31,18 @@ class EpochSampler(DefaultSampler):
             self.num_seen = 0
         super().set_epoch(epoch)
 
-    def go_on(self, epoch: int, num_seen: int) -> None:
-        """Begin within an epoch that was left.
+    def go_on(self, seed: int, epoch: int, num_seen: int = 0) -> None:
+        """Begin where a run was left, maybe within an epoch.
 
         ``len()`` remains that of the whole epoch.
 
         Args:
+            seed (int): That of the run.
             epoch (int): From 0 on.
-            num_seen (int): The number of samples before, on all ranks: a
-                multiple of their number.
+            num_seen (int): How many samples of the epoch were seen, on all
+                ranks: a multiple of their number.
         """
+        self.seed = seed
         self.set_epoch(epoch)
         self.num_seen = num_seen
 

@@ -42,7 +42,7 @@ class CheckpointHook(BaseHook):
         )
         if self._is_local:
             self.backend_args = dict(backend='mmcoop.atomic')
-        self._num_seen = 0
+        self._loaded: dict[str, Any] = {}
 
     def before_run(self, runner: Runner) -> None:
         """Find what to go on from, before mmengine looks for it."""
@@ -54,9 +54,14 @@ class CheckpointHook(BaseHook):
         barrier()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Remember where in its epoch a run was stopped."""
-        meta = checkpoint.get('meta') or {}
-        self._num_seen = meta.get('num_seen', 0)
+        """Remember where in the data a run was left."""
+        self._loaded = checkpoint.get('meta') or {}
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Save the order of the data, which may have a seed of its own."""
+        sampler = runner.train_dataloader.batch_sampler.sampler
+        if hasattr(sampler, 'go_on'):
+            checkpoint['meta']['sampler_seed'] = sampler.seed
 
     def before_train(self, runner: Runner) -> None:
         """Clean up after a kill, and do the evaluation that it cut short."""
@@ -71,8 +76,8 @@ class CheckpointHook(BaseHook):
                 remove_unfinished(folder)
             if not goes_on and Path(runner.work_dir, NOTE).is_file():
                 note_last_checkpoint(runner.work_dir, '')
-        if goes_on and self._num_seen:
-            self._go_on_within_epoch(runner)
+        if goes_on:
+            self._go_on_in_data(runner)
         if goes_on and self._lacks_evaluation(runner):
             self.last_ckpt = self._path(runner.epoch)
             # As after an epoch; mmengine has told of the next one.
@@ -184,16 +189,19 @@ class CheckpointHook(BaseHook):
             return runner.work_dir
         return str(Path(self.out_dir, Path(runner.work_dir).name))
 
-    def _go_on_within_epoch(self, runner: Runner) -> None:
+    def _go_on_in_data(self, runner: Runner) -> None:
         sampler = runner.train_dataloader.batch_sampler.sampler
-        if not hasattr(sampler, 'go_on'):
+        num_seen = self._loaded.get('num_seen', 0)
+        if hasattr(sampler, 'go_on'):
+            seed = self._loaded.get('sampler_seed', sampler.seed)
+            sampler.go_on(seed, runner.epoch, num_seen)
+        elif num_seen:
             raise CommandError(
                 f'the checkpoint is of a run that was stopped within epoch '
                 f'{runner.epoch + 1}, where {type(sampler).__name__} cannot '
                 'go on: set train_dataloader.sampler.type to '
                 'mmcoop.EpochSampler, or resume from an epoch_*.pth.'
             )
-        sampler.go_on(runner.epoch, self._num_seen)
 
     @staticmethod
     def _lacks_evaluation(runner: Runner) -> bool:

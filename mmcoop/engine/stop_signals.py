@@ -73,7 +73,8 @@ class StopSignalHook(Hook):
         for number in SIGNALS:
             # Ignored by whoever started the run, as `nohup` may have it
             if signal.getsignal(number) != signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._receive)
+                before = signal.signal(number, self._receive)
+                self._before[number] = before or signal.SIG_DFL
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
@@ -160,7 +161,7 @@ class StopSignalHook(Hook):
                 f'\n{signal.Signals(number).name}: the run is saved after '
                 'this iteration. Once more stops it at once.\n'
             )
-            os.write(sys.stderr.fileno(), message.encode())
+            os.write(2, message.encode())
         elif time.monotonic() - self._since > SAME:
             self._give_back()
             os.kill(os.getpid(), number)

@@ -137,10 +137,12 @@ def test_order_is_that_of_mmengine():
 
 
 def test_goes_on_within_an_epoch():
-    sampler = EpochSampler(Draws(), seed=1)
-    sampler.set_epoch(2)
-    whole = list(sampler)
-    sampler.go_on(2, num_seen=12)
+    before = EpochSampler(Draws(), seed=1)
+    before.set_epoch(2)
+    whole = list(before)
+    # A seed that nobody gave is another one in each process.
+    sampler = EpochSampler(Draws(), seed=7)
+    sampler.go_on(1, 2, num_seen=12)
     assert list(sampler) == whole[12:]
     assert len(sampler) == NUM_IMAGES
     sampler.set_epoch(2)
@@ -158,7 +160,7 @@ def test_goes_on_with_another_number_of_ranks(monkeypatch):
             lambda rank=rank: (rank, 2),
         )
         sampler = EpochSampler(Draws(), seed=1)
-        sampler.go_on(0, num_seen=8)
+        sampler.go_on(1, 0, num_seen=8)
         rest += list(sampler)
     assert sorted(rest) == sorted(whole[8:])
 
