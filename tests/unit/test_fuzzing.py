@@ -5,13 +5,19 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 FILE = Path(__file__).parents[2] / 'tools' / 'dev' / 'fuzz.py'
 spec = importlib.util.spec_from_file_location('mmcoop_fuzz', FILE)
 fuzz = importlib.util.module_from_spec(spec)
-EXAMPLES = 40
+# The same choices on every machine, busy ones too
+FOR_A_MOMENT = settings(
+    max_examples=40,
+    deadline=20_000,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -79,7 +85,7 @@ def mutations(draw, contents):
 def test_gives_a_result_or_a_documented_error(tmp_path, name):
     target = fuzz.TARGETS[name]
 
-    @settings(max_examples=EXAMPLES, deadline=5000, derandomize=True)
+    @FOR_A_MOMENT
     @given(mutations(target.seeds(tmp_path)))
     def check(content):
         fuzz.run(target, tmp_path, content)
@@ -115,7 +121,7 @@ def test_json_of_another_shape_is_refused_or_read(tmp_path, name):
     seed, *others = target.seeds(tmp_path)[0].partition(fuzz.BETWEEN)
     number = len(list(in_place_of(json.loads(seed))))
 
-    @settings(max_examples=EXAMPLES, deadline=5000, derandomize=True)
+    @FOR_A_MOMENT
     @given(st.integers(0, number - 1), any_json())
     def check(which, value):
         content = json.loads(seed)
