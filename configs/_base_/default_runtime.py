@@ -29,6 +29,8 @@ default_hooks = dict(
     check_loss=dict(type='mmcoop.CheckInvalidLossHook'),
     # the log's history in memory and checkpoints; the log files keep all
     history=dict(type='mmcoop.HistoryLengthHook', max_length=1000),
+    # a page to look at when training is over: work_dir/report.html
+    report=dict(type='mmcoop.RunReportHook'),
 )
 
 env_cfg = dict(

@@ -31,7 +31,7 @@ def draw(title: str, lines: Sequence[Line], x_name: str) -> Markup | None:
         title (str): What a screen reader says first.
         lines (Sequence[Line]): What to draw. Values that are no finite
             numbers, as of a run that diverged, are left out.
-        x_name (str): Below the axis.
+        x_name (str): Below the axis, which begins at 0.
 
     Returns:
         Markup: An ``<svg>`` element; None if there is nothing to draw.
@@ -40,11 +40,12 @@ def draw(title: str, lines: Sequence[Line], x_name: str) -> Markup | None:
     lines = [line for line in lines if len(line.x)]
     if not lines:
         return None
+    last = max(float(max(line.x)) for line in lines) or 1.0
     # Epochs and iterations are counted
-    x_ticks = _ticks(*_bounds([line.x for line in lines]), finest=1)
+    x_ticks = [tick for tick in _ticks(0, last, finest=1) if tick <= last]
     y_ticks = _ticks(*_bounds([line.y for line in lines]))
-    across = _Scale(x_ticks, LEFT, WIDTH - RIGHT)
-    upwards = _Scale(y_ticks, HEIGHT - BOTTOM, TOP)
+    across = _Scale(0, last, LEFT, WIDTH - RIGHT)
+    upwards = _Scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP)
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{escape(_describe(title, lines))}">'
@@ -74,17 +75,17 @@ class _Scale:
     """From values to places.
 
     Args:
-        ticks (Sequence[float]): Of which the first and the last are at the
-            ends.
-        start (float): Where the first one is.
-        stop (float): Where the last one is.
+        low (float): The lowest value.
+        high (float): The highest.
+        start (float): Where the lowest one is.
+        stop (float): Where the highest one is.
     """
 
     def __init__(
-        self, ticks: Sequence[float], start: float, stop: float
+        self, low: float, high: float, start: float, stop: float
     ) -> None:
-        self.low, self.start = ticks[0], start
-        self.factor = (stop - start) / (ticks[-1] - ticks[0])
+        self.low, self.start = low, start
+        self.factor = (stop - start) / (high - low)
 
     def __call__(self, value: float) -> float:
         return self.start + (value - self.low) * self.factor

@@ -72,14 +72,17 @@ def command(runner: Runner) -> str:
     """
     name = runner.cfg.filename
     name = Path(name).name if name else f'{runner.timestamp}.py'
-    config = str(Path(runner.work_dir, name))
+    folder = Path(runner.work_dir)
+    if folder.is_relative_to(Path.cwd()):
+        folder = folder.relative_to(Path.cwd())
+    config = str(folder / name)
     ranks = get_world_size()
     words = (
         ['tools/dist_train.sh', config, str(ranks)]
         if ranks > 1
         else ['python', 'tools/train.py', config]
     )
-    words += ['--work-dir', f'{runner.work_dir}_again']
+    words += ['--work-dir', f'{folder}_again']
     if (runner.cfg.get('randomness') or {}).get('seed') is None:
         words += ['--cfg-options', f'randomness.seed={runner.seed}']
     return shlex.join(words)
@@ -139,7 +142,8 @@ def _device(runner: Runner) -> str:
     device = next(runner.model.parameters()).device
     if device.type == 'cuda':
         return torch.cuda.get_device_name(device)
-    return f'{device.type}, {torch.get_num_threads()} threads'
+    threads = torch.get_num_threads()
+    return f'{device.type.upper()}, {threads} thread{"s" * (threads > 1)}'
 
 
 def _versions() -> dict[str, str]:

@@ -20,7 +20,8 @@ class RunHistory:
 
     Args:
         message_hub (MessageHub): Of the run, after resuming.
-        every (int): Of so many iterations, curves keep the mean.
+        every (int): Of so many iterations, curves keep the mean; norms and
+            evaluations are kept no closer.
     """
 
     def __init__(self, message_hub: MessageHub, every: int = 1) -> None:
@@ -74,7 +75,7 @@ class RunHistory:
             ctx (Tensor): (M, D), or (K, M, D) if class-specific: then the
                 mean over classes is kept.
         """
-        if self.steps and self.steps[-1] == step:
+        if self.steps and step - self.steps[-1] < self.every:
             return
         norms = ctx.detach().float().norm(dim=-1)
         norms = norms.reshape(-1, norms.shape[-1]).mean(dim=0).cpu()[None]
@@ -90,6 +91,12 @@ class RunHistory:
             step (int): Iterations so far.
             accuracy (float): 0 to 100.
         """
+        # The last one stays; of those before, as many as a curve shows.
+        earlier = [kept for kept, _ in self.evaluations]
+        if earlier[-1:] == [step] or (
+            len(earlier) > 1 and step - earlier[-2] < self.every
+        ):
+            self.evaluations.pop()
         self.evaluations.append([step, accuracy])
         self._save()
 

@@ -24,11 +24,18 @@ def render(contents: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters['percent'] = lambda value: f'{value:.1f} %'
+    environment.filters['percent'] = lambda value: (
+        f'{value:.1f}\N{NO-BREAK SPACE}%'
+    )
     environment.filters['points'] = _points
     template = environment.from_string(TEMPLATE.read_text(encoding='utf-8'))
     return template.render(contents)
 
 
+def _percent(value: float) -> str:
+    return f'{value:.1f}\N{NO-BREAK SPACE}%'
+
+
 def _points(value: float) -> str:
-    return f'{value:+.1f}'.replace('-', '−')
+    value = round(value, 1)
+    return f'{value:+.1f}'.replace('-', '−') if value else '0'

@@ -74,6 +74,8 @@ class RunReportHook(Hook):
         self.enable = enable
         self.troubles: list[str] = []
         self._history: RunHistory | None = None
+        # Iterations, of an earlier session
+        self._begun_at = 0
         self._written: HandWritten | None = None
         # Of this process, while evaluating
         self._answers: list[Answer] = []
@@ -87,6 +89,7 @@ class RunReportHook(Hook):
             return
         every = math.ceil(runner.max_iters / NUM_POINTS)
         self._history = RunHistory(runner.message_hub, every)
+        self._begun_at = runner.iter
         self._note_norms(runner)
 
     @_never_stops_the_run
@@ -157,6 +160,10 @@ class RunReportHook(Hook):
     def after_train(self, runner: Runner) -> None:
         """Write the page."""
         if self._history is None or not is_main_process():
+            return
+        if runner.iter == self._begun_at > 0 and not self._evaluated:
+            # Resumed, but at its end already: the page that is there says
+            # more.
             return
         # Imported here, since most of what imports mmcoop writes no page.
         from .contents import contents

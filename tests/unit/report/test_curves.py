@@ -82,3 +82,8 @@ def test_names_are_text():
     svg = draw('<i>', [line], '<epoch>')
     assert '<script>' not in svg
     assert label(svg) == '<i>: <b>&" from 0 to 1'
+
+
+def test_what_is_known_of_the_start_alone():
+    svg = draw('Norm', [Line('norm', [0], [0.2])], 'epoch')
+    assert '<circle' in svg

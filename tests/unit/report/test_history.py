@@ -70,3 +70,13 @@ def test_curves_are_means_over_some_iterations(hub):
     assert losses == [3, 1.5]
     assert rates == [0.5, 0.5]
     assert all(map(math.isnan, accuracies))
+
+
+def test_a_long_run_keeps_no_more_than_a_short_one(hub):
+    history = RunHistory(hub, every=50)
+    for step in range(1001):
+        history.note_norms(step, torch.ones(4, 2))
+        history.note_accuracy(step, step / 10)
+    assert history.steps == list(range(0, 1001, 50))
+    assert 20 <= len(history.evaluations) <= 23
+    assert history.evaluations[-1] == [1000, 100.0], 'the last one counts'

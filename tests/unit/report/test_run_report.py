@@ -113,6 +113,11 @@ def test_a_resumed_run_goes_on_with_its_curves(train):
     assert len(lines[0].split()) == 12
 
 
+def test_a_finished_run_that_is_resumed_keeps_its_page(train):
+    before = page(train())
+    assert page(train(resume=True)) == before
+
+
 def test_a_run_without_evaluation(train):
     runner = train(**without_evaluation())
     text = page(runner)
