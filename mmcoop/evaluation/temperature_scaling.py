@@ -48,8 +48,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
         value.backward()
         return value
 
-    with torch.enable_grad():
-        optimiser.step(loss)
+    optimiser.step(loss)
     return float(log_t.detach().exp())
 
 
