@@ -117,6 +117,28 @@ def held_out_in_folder(
     )
 
 
+def learned_images(cfg: Config, trusted: bool) -> tuple[list, list]:
+    """List the images that a config trains with, without reading them.
+
+    Args:
+        cfg (Config): Of the training.
+        trusted (bool): See :func:`held_out_of_config`.
+
+    Returns:
+        tuple[list[str], list[int]]: Their paths and labels.
+
+    Raises:
+        OSError: If the data are not there.
+        ValueError: If the config does not say which they are.
+    """
+    loader = cfg.get('train_dataloader')
+    if loader is None:
+        raise ValueError('the config has no train_dataloader')
+    infos = list(_infos(loader.dataset, trusted))
+    paths = [info['img_path'] for info in infos]
+    return paths, [info['gt_label'] for info in infos]
+
+
 def check_not_learned_from(
     held_out: HeldOut, cfg: Config, trusted: bool
 ) -> None:
@@ -134,11 +156,7 @@ def check_not_learned_from(
         ValueError: If there are any.
     """
     try:
-        loader = cfg.get('train_dataloader')
-        if loader is None:
-            raise ValueError('the config has no train_dataloader')
-        infos = _infos(loader.dataset, trusted)
-        learned = [info['img_path'] for info in infos]
+        learned, _ = learned_images(cfg, trusted)
         same = _same_files(held_out.paths, learned)
     # Whatever data there were, they need not be on this machine.
     except (OSError, ValueError) as error:

@@ -52,7 +52,7 @@ class ZeroShotHead(CLIPHead):
             if isinstance(template, str)
             else template
         )
-        self.templates = tuple(map(_check_template, templates))
+        self.templates = tuple(map(check_template, templates))
         if not self.templates:
             raise ValueError(
                 "template is empty: give at least one, like 'a photo of a "
@@ -114,7 +114,18 @@ def layout_of_words(
         return PromptLayout.of_words(tokenize(encoder, texts), eos)
 
 
-def _check_template(template: str) -> str:
+def check_template(template: str) -> str:
+    """Refuse what is no template.
+
+    Args:
+        template (str): With ``{}`` where the class name goes.
+
+    Returns:
+        str: The same.
+
+    Raises:
+        ValueError: If it has no ``{}``, or more.
+    """
     try:
         fields = [f for _, f, _, _ in string.Formatter().parse(template)]
     except (ValueError, TypeError):
