@@ -1,33 +1,35 @@
 """Every command and code block of the README, as written.
 
-A block runs as it stands, in a copy of the repository's layout. Runs that
-take long get fewer epochs appended; commands that need what no test can have
-(weights, a cluster) must fail with the error that says so. A command that is
-in no table below fails the test: somebody has to say how it is kept working.
+A block runs as it stands, in a copy of the repository's layout, with options
+added that shorten it (`code_blocks.shorten`). Commands that need what no test
+can have (weights, a cluster) must fail with the error that says so. A command
+that is in no table below fails the test: somebody has to say how it is kept
+working.
 """
 
-import os
 import re
-import shlex
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from code_blocks import (
+    ROOT,
+    Shell,
+    layout_of_repository,
+    name_last_epoch,
+    open_shell,
+    read_blocks,
+    shorten,
+)
 
-ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / 'README.md').read_text(encoding='utf-8')
-BLOCKS = re.findall(r'^```(\w+)\n(.*?)^```', README, re.MULTILINE | re.DOTALL)
+README = ROOT / 'README.md'
+BLOCKS = read_blocks(README)
 
-# Fewer epochs, but 50 checkpoints' names: the README's commands follow.
-SHORT = '--cfg-options train_dataloader.dataset.num_shots=1'
-# Command: what is appended.
-RUNS = {
-    'python tools/train.py configs/coop/tinyclip_16shot_emoji.py': SHORT,
+RUNS = (
+    'python tools/train.py configs/coop/tinyclip_16shot_emoji.py',
     'python tools/test.py configs/coop/tinyclip_16shot_emoji.py '
-    'work_dirs/tinyclip_16shot_emoji/epoch_50.pth': '',
-    'python tools/test.py configs/zero_shot/tinyclip_emoji.py': '',
-}
+    'work_dirs/tinyclip_16shot_emoji/epoch_50.pth',
+    'python tools/test.py configs/zero_shot/tinyclip_emoji.py',
+)
 IMAGENET = 'configs/coop/vitb16_16shot_imagenet.py'
 # Command: the error it must end in without ImageNet or a cluster.
 FAILS = {
@@ -51,48 +53,28 @@ MAKE = {
 def commands() -> list[str]:
     lines = [
         line.split('  #')[0].strip()
-        for language, block in BLOCKS
-        if language == 'bash'
-        for line in block.splitlines()
+        for block in BLOCKS
+        if block.language == 'bash'
+        for line in block.text.splitlines()
     ]
     return [line for line in lines if line]
 
 
-def run(command: str, cwd: Path) -> subprocess.CompletedProcess:
-    # The interpreter of the tests, under the name that the README uses.
-    python = cwd / 'bin' / 'python'
-    if not python.exists():
-        python.parent.mkdir()
-        python.write_text(
-            f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"'
-        )
-        python.chmod(0o755)
-    path = f'{python.parent}:{os.environ["PATH"]}'
-    return subprocess.run(
-        ['bash', '-c', command],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=dict(os.environ, PATH=path, PYTHONWARNINGS='ignore'),
-    )
+@pytest.fixture(scope='module')
+def shell(tmp_path_factory) -> Shell:
+    folder = layout_of_repository(tmp_path_factory.mktemp('clone'))
+    with open_shell(folder, shorten) as shell:
+        yield shell
 
 
 @pytest.fixture(scope='module')
-def clone(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp('clone')
-    for name in ('mmcoop', 'configs', 'tools'):
-        (folder / name).symlink_to(ROOT / name)
-    return folder
-
-
-@pytest.fixture(scope='module')
-def tour(clone) -> Path:
+def tour(shell) -> Shell:
     """The five-minute tour, done."""
-    for command, more in RUNS.items():
-        done = run(f'{command} {more}', clone)
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    return clone
+    name_last_epoch(shell.folder / 'work_dirs/tinyclip_16shot_emoji')
+    for command in RUNS:
+        done = shell.run(command)
+        assert done.returncode == 0, done.stdout[-2000:]
+    return shell
 
 
 def test_every_command_is_accounted_for():
@@ -101,30 +83,27 @@ def test_every_command_is_accounted_for():
 
 @pytest.mark.slow
 def test_python_blocks(tour):
-    blocks = [block for language, block in BLOCKS if language == 'python']
+    blocks = [block for block in BLOCKS if block.language == 'python']
     assert len(blocks) == 3
     inferencer, *configs = blocks
-    script = tour / 'script.py'
-    script.write_text(inferencer)
-    done = run('python script.py', tour)
-    assert done.returncode == 0, done.stderr
+    done = tour.run_block(inferencer)
+    assert done.returncode == 0, done.stdout
     names = (ROOT / 'mmcoop/assets/class_names/emoji.txt').read_text()
     # The inferencer's progress bar ends without a line break.
     assert done.stdout.rstrip().endswith(tuple(names.splitlines()))
     for block in configs:
-        compile(block, 'README.md', 'exec')
+        compile(block.text, 'README.md', 'exec')
 
 
 @pytest.mark.parametrize('command', FAILS)
-def test_commands_that_need_more_say_so(clone, command):
+def test_commands_that_need_more_say_so(shell, command):
     for split in ('train', 'val'):
-        (clone / 'data/imagenet' / split).mkdir(parents=True, exist_ok=True)
+        folder = shell.folder / 'data/imagenet' / split
+        folder.mkdir(parents=True, exist_ok=True)
     command = command.replace(f'{IMAGENET} 8', f'{IMAGENET} 1')
-    done = run(command, clone)
+    done = shell.run(command)
     assert done.returncode != 0
-    assert FAILS.get(command, 'must be downloaded') in (
-        done.stdout + done.stderr
-    )
+    assert FAILS.get(command, 'must be downloaded') in done.stdout
 
 
 def test_make_targets():
@@ -141,15 +120,17 @@ def test_make_targets():
 
 @pytest.mark.slow
 def test_demo(tour):
-    done = run('python tools/demo.py --max-epochs 1', tour)
-    assert done.returncode == 0, done.stderr
+    done = tour.run('python tools/demo.py --max-epochs 1')
+    assert done.returncode == 0, done.stdout
     for row in ('zero-shot', 'CoOp, 1 shot', 'CoOp, 4 shots'):
         assert row in done.stdout
     assert '24.4' in done.stdout  # the hand-written prompt, test split
-    assert (tour / 'work_dirs/demo/prompts.png').stat().st_size > 50_000
+    assert (tour.folder / 'work_dirs/demo/prompts.png').stat().st_size > 50_000
 
 
 def test_links():
-    for target in re.findall(r'\]\(([^)#]+)\)', README):
+    for target in re.findall(
+        r'\]\(([^)#]+)\)', README.read_text(encoding='utf-8')
+    ):
         if not target.startswith('http'):
             assert (ROOT / target).exists(), target
