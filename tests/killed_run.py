@@ -36,17 +36,12 @@ custom_hooks = [dict(type='mmcoop.JitterHook'), dict(type='mmcoop.EndHook')]
 """
 MOMENT = 'MMCOOP_TEST_END'
 ITERATIONS = 4
-# Of what a log holds, what no two runs share
-CLOCK = ('time', 'data_time', 'seconds', 'eta')
-NAMES = (
-    'cfg',
-    'experiment_name',
-    'last_ckpt',
-    'best_ckpt',
-    'dataset_meta',
-    'mmengine_version',
-    'memory',
-)
+# Of what a log holds, what no two runs share: clocks, paths, and the page
+# about a run, which shows where its sessions began
+UNSHARED = {
+    *('time', 'data_time', 'eta', 'memory', 'run_report'),
+    *('cfg', 'experiment_name', 'last_ckpt', 'best_ckpt'),
+}
 
 
 @DATASETS.register_module()
@@ -151,7 +146,7 @@ def _plain(value: Any) -> Any:
         return {
             str(key): _plain(item)
             for key, item in value.items()
-            if str(key).split('/')[-1] not in CLOCK + NAMES
+            if str(key).split('/')[-1] not in UNSHARED
         }
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]

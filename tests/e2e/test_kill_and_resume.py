@@ -34,8 +34,10 @@ def train(config: Path, work_dir: str, *options: str, end: str | None = None):
     )  # fmt: skip
 
 
-def files(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.is_file())
+def checkpoints(folder: Path) -> list[str]:
+    """Name them, and what is left of any that was not finished."""
+    found = [*folder.glob('*.pth'), *folder.glob('*.unfinished')]
+    return sorted(path.name for path in found)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_killed_at_a_chosen_moment(config, uninterrupted, moment):
     assert resumed.returncode == 0, resumed.stdout
     folder = config.parent / work_dir
     assert killed_run.last_state(folder) == uninterrupted
-    assert files(folder) == files(config.parent / 'whole')
+    assert checkpoints(folder) == checkpoints(config.parent / 'whole')
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_stopped_by_a_signal(
     assert f'iter: {left_at}\n' in resumed.stdout
     folder = config.parent / work_dir
     assert killed_run.last_state(folder) == uninterrupted
-    assert files(folder) == files(config.parent / 'whole')
+    assert checkpoints(folder) == checkpoints(config.parent / 'whole')
 
 
 @pytest.mark.long
@@ -135,7 +137,7 @@ def test_killed_at_random_moments(tmp_path, capsys):
                 re.findall(r'Epoch\((\w+)\)', output.read_text())[-1:]
             )
         assert killed_run.last_state(work_dir) == expected
-        assert files(work_dir) == files(tmp_path / 'whole')
+        assert checkpoints(work_dir) == checkpoints(tmp_path / 'whole')
     with capsys.disabled():
         print(f'\n{kills} kills in {runs} runs; last lines {sorted(inside)}')
     assert inside == {'train', 'val'}
