@@ -26,7 +26,7 @@ FOR_MIM = ('configs', 'tools')
 
 # What sweeps and the linear probe start and fit with
 PROTOCOL = ['scikit-learn', 'submitit']
-EXPORT = ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.1']
+EXPORT = ['onnx>=1.17', 'onnxruntime>=1.20', 'onnxscript>=0.3']
 APP = ['gradio>=5']
 DOCS = ['mkdocs-material>=9.5', 'mkdocstrings[python]>=0.26']
 TEST = [

@@ -33,6 +33,7 @@ LANGUAGES = ('bash', 'python')
 # Their commands are run by the tests named
 ELSEWHERE = {
     'guides/mmpretrain_tools.md': 'test_mmpretrain_tools.py',
+    'guides/page.md': 'test_demo_app.py',
     'features_kept.md': 'test_cache_features.py',
     'performance.md': 'test_benchmarks.py',
 }

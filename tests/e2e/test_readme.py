@@ -24,12 +24,20 @@ from code_blocks import (
 README = ROOT / 'README.md'
 BLOCKS = read_blocks(README)
 
+CHECKPOINT = 'work_dirs/tinyclip_16shot_emoji/epoch_50.pth'
 RUNS = (
     'python tools/train.py configs/coop/tinyclip_16shot_emoji.py',
-    'python tools/test.py configs/coop/tinyclip_16shot_emoji.py '
-    'work_dirs/tinyclip_16shot_emoji/epoch_50.pth',
+    f'python tools/test.py configs/coop/tinyclip_16shot_emoji.py {CHECKPOINT}',
     'python tools/test.py configs/zero_shot/tinyclip_emoji.py',
+    f'python tools/predict.py {CHECKPOINT} data/emoji/test/17_flower '
+    '--out results.csv',
+    f'python tools/export.py {CHECKPOINT} --to linear '
+    '--out exported/emoji.pth',
+    f'python tools/export.py {CHECKPOINT} --to onnx --out exported/emoji.onnx',
+    f'python tools/calibrate.py {CHECKPOINT} --temperature-scaling',
 )
+# It runs until it is stopped: see test_demo_app.py.
+SERVES = f'python tools/demo_app.py {CHECKPOINT}'
 IMAGENET = 'configs/coop/vitb16_16shot_imagenet.py'
 # Command: the error it must end in without ImageNet or a cluster.
 FAILS = {
@@ -78,19 +86,18 @@ def tour(shell) -> Shell:
 
 
 def test_every_command_is_accounted_for():
-    assert sorted(commands()) == sorted([*RUNS, *FAILS, *MAKE])
+    assert sorted(commands()) == sorted([*RUNS, SERVES, *FAILS, *MAKE])
 
 
 @pytest.mark.slow
 def test_python_blocks(tour):
     blocks = [block for block in BLOCKS if block.language == 'python']
     assert len(blocks) == 3
-    inferencer, *configs = blocks
-    done = tour.run_block(inferencer)
+    predicting, *configs = blocks
+    done = tour.run_block(predicting)
     assert done.returncode == 0, done.stdout
-    names = (ROOT / 'mmcoop/assets/class_names/emoji.txt').read_text()
-    # The inferencer's progress bar ends without a line break.
-    assert done.stdout.rstrip().endswith(tuple(names.splitlines()))
+    assert 'twemoji_1f369.png' in done.stdout
+    assert done.stdout.rstrip().endswith("('doughnut', 'wheel')")
     for block in configs:
         compile(block.text, 'README.md', 'exec')
 
