@@ -58,8 +58,16 @@ def requirements() -> list[str]:
         names.append(name + wanted)
     # mmengine (for `_base_ = 'mmpretrain::…'`) and mim import pkg_resources,
     # which setuptools has dropped with version 82.
-    others = 'huggingface-hub', 'matplotlib', 'numpy', 'packaging', 'pillow'
-    return [*names, *others, 'tqdm', 'setuptools<82']
+    others = [
+        'huggingface-hub',
+        'jinja2',
+        'matplotlib',
+        'numpy',
+        'packaging',
+        'pillow',
+        'tqdm',
+    ]
+    return [*names, *others, 'setuptools<82']
 
 
 class BuildWithMim(build_py):
@@ -113,7 +121,7 @@ setup(
         'dev': [*TEST, 'pre-commit'],
     },
     packages=find_packages(include=['mmcoop', 'mmcoop.*']),
-    package_data={'mmcoop': ['assets/**/*']},
+    package_data={'mmcoop': ['assets/**/*', 'report/*.html']},
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,
 )

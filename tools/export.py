@@ -3,7 +3,7 @@
     python tools/export.py CHECKPOINT --to FORMAT --out FILE
 
 What is written is read again and compared with PyTorch on images before it
-appears under its name. See docs/export.md.
+appears under its name. See docs/guides/export.md.
 """
 
 import argparse

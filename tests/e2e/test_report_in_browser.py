@@ -1,10 +1,10 @@
 """The run report of a real run, in a real browser."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
+from browser import open_browser, set_width
 from mmengine.config import Config
 from mmengine.runner import Runner
 
@@ -13,11 +13,6 @@ EMOJI = ROOT / 'configs/coop/tinyclip_1shot_emoji.py'
 EVIL = '<script>alert(1)</script>'
 SECTIONS = [
     'summary', 'curves', 'classes', 'pairs', 'wrong', 'context', 'facts',
-]  # fmt: skip
-FLAGS = [
-    '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic',
-    '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync',
 ]  # fmt: skip
 
 
@@ -53,30 +48,13 @@ def report(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope='module')
 def browser(tmp_path_factory):
-    webdriver = pytest.importorskip('selenium.webdriver')
-    chromium, driver = map(shutil.which, ('chromium', 'chromedriver'))
-    if chromium is None or driver is None:
-        pytest.skip('needs chromium and chromedriver')
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in FLAGS:
-        options.add_argument(flag)
-    options.add_argument(f'--user-data-dir={tmp_path_factory.mktemp("user")}')
-    options.set_capability(
-        'goog:loggingPrefs', {'browser': 'ALL', 'performance': 'ALL'}
-    )
-    service = webdriver.ChromeService(executable_path=driver)
-    browser = webdriver.Chrome(options=options, service=service)
-    yield browser
-    browser.quit()
+    with open_browser(tmp_path_factory.mktemp('user')) as browser:
+        yield browser
 
 
 def look(browser, page: Path, width: int, scheme: str) -> None:
     """Open a page on a screen of a width in pixels."""
-    browser.execute_cdp_cmd(
-        'Emulation.setDeviceMetricsOverride',
-        dict(width=width, height=844, deviceScaleFactor=1, mobile=width < 600),
-    )
+    set_width(browser, width)
     feature = dict(name='prefers-color-scheme', value=scheme)
     browser.execute_cdp_cmd(
         'Emulation.setEmulatedMedia', dict(features=[feature])

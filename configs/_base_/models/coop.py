@@ -29,5 +29,7 @@ model = dict(
             class_token_position='end',
         ),
         loss=dict(type='CrossEntropyLoss', loss_weight=1.0),
+        # log the accuracy on the batches, for the curves of the run report
+        cal_acc=True,
     ),
 )

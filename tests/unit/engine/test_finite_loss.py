@@ -130,9 +130,7 @@ def test_spoiled_context_is_not_saved(build, tmp_path, monkeypatch, max_keep):
         default_hooks=dict(checkpoint=dict(max_keep_ckpts=max_keep)),
     )
     runner.register_hook(InEpoch(2, spoil_gradient))
-    with pytest.raises(
-        NotFiniteError, match='epoch 2.*is not saved.*kept'
-    ):
+    with pytest.raises(NotFiniteError, match='epoch 2.*is not saved.*kept'):
         runner.train()
     assert saved(tmp_path) == ['epoch_1.pth']
 
