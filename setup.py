@@ -34,6 +34,7 @@ TEST = [
     *EXPORT,
     *APP,
     *DOCS,
+    'grad-cam<1.5',
     'hypothesis',
     'pytest>=8',
     'pytest-xdist',

@@ -36,6 +36,7 @@ ELSEWHERE = {
     'guides/page.md': 'test_demo_app.py',
     'features_kept.md': 'test_cache_features.py',
     'performance.md': 'test_benchmarks.py',
+    'reliability.md': 'test_matrix.py',
 }
 # Of those, pages whose commands take minutes to hours as they stand: only
 # their options are tried.

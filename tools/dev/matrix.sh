@@ -56,6 +56,15 @@ print(platform.python_version(), *found, sep=' | ')
 PYTHON
 }
 
+for name in "$@"; do
+    if ! printf '%s\n' "${ROWS[@]}" | grep -q "^$name|"; then
+        echo "matrix.sh: error: no row is called $name: choose from" \
+            "$(printf '%s\n' "${ROWS[@]}" | sed -n 's/^\([a-z0-9]*\)|.*/\1/p' |
+                xargs)." >&2
+        exit 2
+    fi
+done
+
 mkdir -p "$MATRIX"
 failed=0
 table='| row | Python | torch | mmengine | mmpretrain | open_clip | numpy | unit tests |
