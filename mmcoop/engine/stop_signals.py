@@ -70,6 +70,7 @@ class StopSignalHook(Hook):
         if threading.current_thread() is not threading.main_thread():
             return  # Python has signals in the main thread alone.
         self._process = os.getpid()
+        self._run = type(runner.train_loop).run.__code__
         for number in SIGNALS:
             # Ignored by whoever started the run, as `nohup` may have it
             if signal.getsignal(number) != signal.SIG_IGN:
@@ -154,7 +155,12 @@ class StopSignalHook(Hook):
                 signal.signal(number, signal.SIG_DFL)
                 os.kill(os.getpid(), number)
             return
-        if self.received is None:
+        if not self._is_training(frame):
+            # An error ended the run, and the process goes on, as notebooks
+            # do; nobody has told the hook.
+            self._give_back()
+            os.kill(os.getpid(), number)
+        elif self.received is None:
             self.received, self._since = number, time.monotonic()
             # The log may be in the middle of a line.
             message = (
@@ -165,6 +171,12 @@ class StopSignalHook(Hook):
         elif time.monotonic() - self._since > SAME:
             self._give_back()
             os.kill(os.getpid(), number)
+
+    def _is_training(self, frame: FrameType | None) -> bool:
+        """Tell whether the loop is among the callers."""
+        while frame is not None and frame.f_code is not self._run:
+            frame = frame.f_back
+        return frame is not None
 
     def _give_back(self) -> None:
         for number, handler in self._before.items():

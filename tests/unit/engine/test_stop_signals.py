@@ -10,9 +10,19 @@ from mmcoop.engine import CheckpointHook, StopSignalHook, stop_signals
 from mmcoop.engine.stop_signals import SIGNALS, obeyed
 
 
+class Loop:
+    """While it runs, a run is training."""
+
+    def run(self, *signals: int) -> None:
+        for number in signals:
+            os.kill(os.getpid(), number)
+
+
 @pytest.fixture(autouse=True)
-def _as_before():
+def _as_usual():
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -22,7 +32,7 @@ def _as_before():
 def runner(tmp_path):
     hooks = [CheckpointHook(), StopSignalHook()]
     return SimpleNamespace(
-        hooks=hooks, iter=5, work_dir=str(tmp_path), logger=None
+        hooks=hooks, train_loop=Loop(), iter=5, work_dir=str(tmp_path)
     )
 
 
@@ -35,25 +45,30 @@ def begin(runner) -> StopSignalHook:
 @pytest.mark.parametrize('number', SIGNALS)
 def test_the_first_signal_is_noted(runner, number, capfd):
     hook = begin(runner)
-    os.kill(os.getpid(), number)
+    # Twice at once, as torchrun has it, which gets Ctrl-C too
+    runner.train_loop.run(number, number)
     assert hook.received == number
     assert signal.Signals(number).name in capfd.readouterr().err
-    # As torchrun does, which gets Ctrl-C too
-    os.kill(os.getpid(), number)
 
 
 def test_a_second_signal_stops_at_once(runner, monkeypatch):
     begin(runner)
-    os.kill(os.getpid(), signal.SIGINT)
     monkeypatch.setattr(stop_signals, 'SAME', 0)
     with pytest.raises(KeyboardInterrupt):
+        runner.train_loop.run(signal.SIGINT, signal.SIGINT)
+
+
+def test_a_run_that_an_error_ended_takes_no_signals(runner):
+    hook = begin(runner)
+    with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
+    assert hook.received is None
 
 
 def test_what_is_ignored_stays_ignored(runner):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     hook = begin(runner)
-    os.kill(os.getpid(), signal.SIGINT)
+    runner.train_loop.run(signal.SIGINT)
     assert hook.received is None
 
 
