@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from mmcoop.engine import (
     disk_errors,
+    last_checkpoint,
     launch,
     run_config,
     run_end,
@@ -90,6 +91,8 @@ def build_config(args: argparse.Namespace) -> Config:
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
+        if cfg.load_from is not None:
+            last_checkpoint.check_named(cfg.load_from)
     if args.auto_scale_lr:
         run_config.scale_learning_rate(cfg)
     if args.amp:

@@ -9,6 +9,7 @@ from pathlib import Path
 from mmengine.logging import print_log
 
 from .atomic_file import write_atomically
+from .run_config import CommandError
 from .safe_checkpoint import load_from_local
 
 # mmengine's file that names a run's last checkpoint
@@ -103,6 +104,24 @@ def what_is_wrong(path: str | Path) -> str | None:
         if damaged is not None:
             return f'{path} is damaged: {damaged} in it has changed.'
     return None
+
+
+def check_named(path: str) -> None:
+    """Refuse a checkpoint that a user names and no run can go on from.
+
+    Args:
+        path (str): Of the checkpoint; remote ones are read later.
+
+    Raises:
+        CommandError: If it is missing, damaged, refused or of another kind.
+    """
+    problem = None if '://' in path else what_is_wrong(path)
+    if problem is not None:
+        raise CommandError(
+            f'no run can go on from --resume {path}: {problem} Name another '
+            'one, or none: --resume alone takes the last sound checkpoint of '
+            'the work directory.'
+        )
 
 
 def _candidates(

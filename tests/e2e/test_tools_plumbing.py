@@ -335,6 +335,14 @@ def test_checkpoint_with_code_is_refused(project, command):
             'train_dataloader.dataset.data_root=gone',
             "The data of train_dataloader are missing: data_root='gone'",
         ),
+        (
+            'train.py learned.py --resume gone.pth',
+            'go on from --resume gone.pth: gone.pth does not exist. Name',
+        ),
+        (
+            'train.py learned.py --resume learned.py',
+            'error: no run can go on from --resume learned.py: The checkpoint',
+        ),
         ('test.py learned.py gone.pth', 'The checkpoint gone.pth does not'),
         ('test.py learned.py --out-item pred', 'needs --out FILE'),
         ('test.py learned.py --out a.json', 'ends in .pkl, .pickle'),

@@ -3,6 +3,7 @@
 import math
 import re
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import tiny_run
@@ -48,6 +49,8 @@ def build(config, tmp_path):
     def build(**options) -> Runner:
         cfg = Config.fromfile(config)
         cfg.work_dir = str(tmp_path)
+        # mmengine names runs by the second that they are made in.
+        cfg.experiment_name = f'finite-{uuid4()}'
         cfg.val_dataloader = cfg.val_evaluator = cfg.val_cfg = None
         cfg.train_cfg.max_epochs = 3
         cfg.merge_from_dict(options)
