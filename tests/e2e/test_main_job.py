@@ -200,7 +200,7 @@ def test_imagenet_without_data(tmp_path):
     assert 'image-net.org' in output
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_imagenet_with_random_weights(tmp_path):
     """All of the ImageNet run but the weights and the photographs."""
     root = tmp_path / 'data/imagenet'

@@ -129,7 +129,7 @@ def test_failed_runs_stop_no_others_and_are_listed(command, tmp_path):
     assert (run_folder(tmp_path, 2) / 'result.json').exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_run_that_kills_its_process_is_a_failure(command, tmp_path):
     (tmp_path / 'deadly.py').write_text('import os\nos._exit(9)\n')
     deadly = {'custom_imports.imports': ['deadly']}

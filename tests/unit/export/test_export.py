@@ -173,7 +173,7 @@ def test_other_classes_get_a_place_for_their_data(classifier, tmp_path):
     assert "classes=[\n            'okapi'" in done.files[1].read_text()
 
 
-@pytest.mark.parametrize('to', ['linear', 'onnx', 'safetensors'])
+@pytest.mark.parametrize('to', ['linear', 'safetensors'])
 def test_what_differs_is_not_written(classifier, tmp_path, monkeypatch, to):
     fixed = fix(classifier)
     wrong = replace(fixed, text_features=fixed.text_features.flip(0))
