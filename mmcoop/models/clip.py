@@ -1,6 +1,7 @@
 """Load a CLIP once, check it, freeze it; its image tower as a backbone.
 
-The only file that imports open_clip.
+Nothing else loads a model of open_clip's; what is exported builds an image
+tower of its own (`vision_tower.py`).
 """
 
 import difflib
