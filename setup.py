@@ -41,6 +41,8 @@ TEST = [
     'pyyaml',
     'ruff>=0.9',
     'selenium>=4',
+    # Of setuptools itself from 70.1 on; Python 3.10 brings an older one
+    'wheel',
 ]
 
 

@@ -11,7 +11,8 @@ import copy
 import json
 import random
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 
 import numpy as np
@@ -87,6 +88,14 @@ def probe(
     return accuracies
 
 
+@contextmanager
+def few_images_are_meant() -> Iterator[None]:
+    """Let scikit-learn not warn of about as many classes as images."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', 'The number of unique classes')
+        yield
+
+
 def search(
     train: Features, validation: Features
 ) -> Callable[[np.ndarray], np.ndarray]:
@@ -106,13 +115,12 @@ def search(
     def fit(log_strength: float) -> LogisticRegression:
         # Its defaults are L2 and lbfgs
         model = LogisticRegression(C=10**log_strength, max_iter=1000)
-        with warnings.catch_warnings():
-            # One shot has as many classes as images, and that is meant.
-            warnings.filterwarnings('ignore', 'The number of unique classes')
+        with few_images_are_meant():
             return model.fit(*train)
 
     def accuracy(log_strength: float) -> float:
-        return float(fit(log_strength).score(*validation))
+        with few_images_are_meant():
+            return float(fit(log_strength).score(*validation))
 
     best = max((float(np.log10(c)) for c in STRENGTHS), key=accuracy)
     low, high = best - 1, best + 1
