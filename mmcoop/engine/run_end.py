@@ -54,7 +54,7 @@ def explained(command: str) -> Iterator[None]:
         get_error_handler().record_exception(error)
         sys.exit(f'{_rank()}{command}: error: {error}')
     except Exception as error:
-        if not _peer_has_gone(error):
+        if not peer_has_gone(error):
             get_error_handler().record_exception(error)
             raise
         _give_way()
@@ -97,8 +97,15 @@ def _rank() -> str:
     return f'[rank{rank}]: ' if world_size > 1 else ''
 
 
-def _peer_has_gone(error: Exception) -> bool:
-    """Tell what follows from another process's end from errors of its own."""
+def peer_has_gone(error: Exception) -> bool:
+    """Tell what follows from another process's end from errors of its own.
+
+    Args:
+        error (Exception): That this process met.
+
+    Returns:
+        bool: Whether another process has ended, which is the cause.
+    """
     # gloo has no class of errors of its own: its messages name its files
     return isinstance(error, DistError) or (
         isinstance(error, RuntimeError)

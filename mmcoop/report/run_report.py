@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmcoop.engine.atomic_file import write_atomically
+from mmcoop.engine.run_end import peer_has_gone
 from mmcoop.models import CLIPHead
 from mmcoop.registry import HOOKS
 
@@ -34,6 +35,8 @@ def _never_stops_the_run(method: Callable) -> Callable:
         try:
             method(self, runner, *args, **kwargs)
         except Exception as error:
+            if peer_has_gone(error):
+                raise  # This is the end of the run, whatever asked first.
             trouble = f'{method.__name__}: {type(error).__name__}: {error}'
             if trouble not in self.troubles:
                 self.troubles.append(trouble)

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import tiny_run
@@ -125,6 +126,8 @@ def runner(folder, tmp_path) -> Runner:
     """Two epochs, in this process."""
     cfg = Config.fromfile(folder / 'config.py')
     cfg.work_dir = str(tmp_path / 'work')
+    # mmengine names runs by the second that they are made in.
+    cfg.experiment_name = f'disk-{uuid4()}'
     cfg.train_cfg.max_epochs = 2
     return Runner.from_cfg(cfg)
 

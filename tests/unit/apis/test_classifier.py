@@ -152,7 +152,8 @@ def test_long_work_has_a_progress_bar(classifier, monkeypatch, capfd):
 
     def slowly():
         for _ in range(3):
-            time.sleep(0.02)
+            # Longer than tqdm waits between two looks
+            time.sleep(0.15)
             yield image
 
     classifier.predict(slowly(), batch_size=1)
