@@ -21,7 +21,7 @@ from torch.utils.data import BatchSampler
 from mmcoop.registry import HOOKS
 
 from .checkpoint_hook import CheckpointHook
-from .run_end import what_is_kept
+from .run_end import peer_has_gone, what_is_kept
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -125,7 +125,8 @@ class StopSignalHook(Hook):
         command = resume_command(sys.argv)
         message = f'Stopped by {name} after {runner.iter} iterations'
         if error is not None:
-            message += f', the last of which could not end ({error})'
+            why = 'another process has gone' if peer_has_gone(error) else error
+            message += f', the last of which could not end ({why})'
         message += f'. {what_is_kept(runner.work_dir)}'
         if get_world_size() == 1:
             message += f'\n  {command}'
