@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -70,7 +71,9 @@ def test_wheel_holds_code_assets_configs_and_tools(clone):
     assert package == expected
     assert 'assets/tiny_clip/open_clip_model.safetensors' in package
     assert '.mim/tools/train.py' in package
-    assert any(name.endswith('licenses/LICENSE') for name in names)
+    assert any(
+        re.search(r'dist-info/(licenses/)?LICENSE$', name) for name in names
+    )
 
 
 def test_editable_install_links_configs_and_tools(clone):
