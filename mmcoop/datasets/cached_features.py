@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,11 @@ from .feature_origin import (
     plain,
 )
 from .seeded_samples import SampleIndex
+from .wrapper import Wrapper
 
 
 @DATASETS.register_module()
-class CachedFeatures:
+class CachedFeatures(Wrapper):
     """The features of a data set's images, in place of the images.
 
     ``tools/cache_features.py`` computes them. They are used only if weights,
@@ -78,16 +79,6 @@ class CachedFeatures:
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
-
-    @property
-    def metainfo(self) -> dict:
-        """dict: That of the images, with the class names."""
-        return self.dataset.metainfo
-
-    @property
-    def CLASSES(self) -> Sequence[str] | None:  # noqa: N802, mmpretrain's name
-        """Sequence[str] | None: The class names."""
-        return self.metainfo.get('classes')
 
     def full_init(self) -> None:
         """List the images and open their features."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from mmengine.dataset import BaseDataset, Compose, force_full_init
+from mmengine.dataset import BaseDataset, force_full_init
 
 from mmcoop.registry import DATASETS
 
@@ -22,6 +22,7 @@ from .data_checks import (
 )
 from .seeded_samples import get_seeded
 from .skip_broken import replace_broken
+from .wrapper import PipelineWrapper
 
 
 def few_shot_indices(
@@ -57,7 +58,7 @@ def few_shot_indices(
 
 
 @DATASETS.register_module()
-class FewShot:
+class FewShot(PipelineWrapper):
     """``num_shots`` images per class of any single-label data set.
 
     The shots depend on the data set's order, ``num_shots`` and ``seed``, and
@@ -111,25 +112,6 @@ class FewShot:
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
-
-    @property
-    def metainfo(self) -> dict:
-        """dict: The wrapped data set's, with the class names."""
-        return self.dataset.metainfo
-
-    @property
-    def CLASSES(self) -> Sequence[str] | None:  # noqa: N802, mmpretrain's name
-        """Sequence[str] | None: The class names."""
-        return self.metainfo.get('classes')
-
-    @property
-    def pipeline(self) -> Compose:
-        """Compose: The wrapped data set's; mmpretrain's tools set it."""
-        return self.dataset.pipeline
-
-    @pipeline.setter
-    def pipeline(self, pipeline: Compose) -> None:
-        self.dataset.pipeline = pipeline
 
     def full_init(self) -> None:
         """List the data and draw the shots."""

@@ -7,15 +7,16 @@ index of each sample, and the data set draws by it.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dataset import Compose
 
 from mmcoop.registry import DATASETS
+
+from .wrapper import PipelineWrapper
 
 
 class SampleIndex(int):
@@ -87,7 +88,7 @@ def get_seeded(dataset: Any, index: int, source: int | None = None) -> Any:
 
 
 @DATASETS.register_module()
-class SeededSamples:
+class SeededSamples(PipelineWrapper):
     """Any data set, with random numbers that each sample has to itself.
 
     They depend on (seed, epoch, sample) alone if `EpochSampler` asks for the
@@ -101,25 +102,6 @@ class SeededSamples:
     def __init__(self, dataset: Any) -> None:
         is_config = isinstance(dataset, dict)
         self.dataset = DATASETS.build(dataset) if is_config else dataset
-
-    @property
-    def metainfo(self) -> dict:
-        """dict: The wrapped data set's, with the class names."""
-        return self.dataset.metainfo
-
-    @property
-    def CLASSES(self) -> Sequence[str] | None:  # noqa: N802, mmpretrain's name
-        """Sequence[str] | None: The class names."""
-        return self.metainfo.get('classes')
-
-    @property
-    def pipeline(self) -> Compose:
-        """Compose: The wrapped data set's; mmpretrain's tools set it."""
-        return self.dataset.pipeline
-
-    @pipeline.setter
-    def pipeline(self, pipeline: Compose) -> None:
-        self.dataset.pipeline = pipeline
 
     def full_init(self) -> None:
         """List the data, where that is not done at once."""

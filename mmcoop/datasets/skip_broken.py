@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
-from mmengine.dataset import Compose, force_full_init
+from mmengine.dataset import force_full_init
 from mmengine.logging import print_log
 
 from mmcoop.registry import DATASETS
@@ -17,10 +17,11 @@ from mmcoop.registry import DATASETS
 from .data_checks import sample_name
 from .seeded_samples import get_seeded
 from .transforms import LoadImageFromFile
+from .wrapper import PipelineWrapper
 
 
 @DATASETS.register_module()
-class SkipBroken:
+class SkipBroken(PipelineWrapper):
     """The images of a data set that can be read.
 
     All of them are read once to find out, when the data set is listed; the
@@ -45,25 +46,6 @@ class SkipBroken:
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
-
-    @property
-    def metainfo(self) -> dict:
-        """dict: The wrapped data set's, with the class names."""
-        return self.dataset.metainfo
-
-    @property
-    def CLASSES(self) -> Sequence[str] | None:  # noqa: N802, mmpretrain's name
-        """Sequence[str] | None: The class names."""
-        return self.metainfo.get('classes')
-
-    @property
-    def pipeline(self) -> Compose:
-        """Compose: The wrapped data set's; mmpretrain's tools set it."""
-        return self.dataset.pipeline
-
-    @pipeline.setter
-    def pipeline(self, pipeline: Compose) -> None:
-        self.dataset.pipeline = pipeline
 
     def full_init(self) -> None:
         """List the images, and read each."""

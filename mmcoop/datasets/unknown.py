@@ -1,6 +1,6 @@
 """Images of none of the known classes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,9 +8,11 @@ from mmengine.dataset import force_full_init
 
 from mmcoop.registry import DATASETS
 
+from .wrapper import Wrapper
+
 
 @DATASETS.register_module()
-class Unknown:
+class Unknown(Wrapper):
     """A data set whose images are of no known class: every label is -1.
 
     Put it beside the known images in a ``ConcatDataset``, with
@@ -37,16 +39,6 @@ class Unknown:
         self._fully_initialized = False
         if not lazy_init:
             self.full_init()
-
-    @property
-    def metainfo(self) -> dict:
-        """dict: The wrapped data set's."""
-        return self.dataset.metainfo
-
-    @property
-    def CLASSES(self) -> Sequence[str] | None:  # noqa: N802, mmpretrain's name
-        """Sequence[str] | None: Names of the unknown classes, if any."""
-        return self.metainfo.get('classes')
 
     def full_init(self) -> None:
         """List the images."""

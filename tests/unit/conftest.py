@@ -1,12 +1,24 @@
-"""Data sets in the right layout, of few and empty images."""
+"""The log, and data sets in the right layout, of few and empty images."""
 
 import json
+import logging
 from pathlib import Path
 
 import pytest
+from mmengine.logging import MMLogger
 
 from mmcoop.datasets import COOP_DATASETS, IMAGENET_VARIANTS
 from mmcoop.datasets.imagenet_variants import class_folders
+
+
+@pytest.fixture
+def log(caplog):
+    """The warnings in mmengine's log, which keeps to itself."""
+    logger = MMLogger.get_current_instance()
+    caplog.handler.setLevel(logging.WARNING)
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
 
 
 def make_split_data(name, root, images_per_class=3):

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from mmpretrain.datasets import BaseDataset, CustomDataset, build_dataset
 from PIL import Image
@@ -67,16 +66,6 @@ def folder_config(folders, **kwargs):
         pipeline=PIPELINE,
         **kwargs,
     )
-
-
-@pytest.fixture
-def log(caplog):
-    """The warnings in mmengine's log, which keeps to itself."""
-    logger = MMLogger.get_current_instance()
-    caplog.handler.setLevel(logging.WARNING)
-    logger.addHandler(caplog.handler)
-    yield caplog
-    logger.removeHandler(caplog.handler)
 
 
 # ---- Which images are drawn

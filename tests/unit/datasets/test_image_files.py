@@ -4,14 +4,12 @@ The table of docs/reliability.md is this file.
 """
 
 import io
-import logging
 import os
 import warnings
 import zlib
 
 import numpy as np
 import pytest
-from mmengine.logging import MMLogger
 from mmpretrain.datasets import CustomDataset
 from PIL import Image
 
@@ -269,16 +267,6 @@ def test_image_that_may_not_be_read_is_reported(tmp_path, request):
 
 
 # ---- Through a data set
-
-
-@pytest.fixture
-def log(caplog):
-    """The warnings in mmengine's log, which keeps to itself."""
-    logger = MMLogger.get_current_instance()
-    caplog.handler.setLevel(logging.WARNING)
-    logger.addHandler(caplog.handler)
-    yield caplog
-    logger.removeHandler(caplog.handler)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What a run goes on from, whatever has become of its files."""
 
-import logging
 import os
 import signal
 import subprocess
@@ -9,7 +8,6 @@ import sys
 import pytest
 import torch
 from mmengine.fileio import get_file_backend
-from mmengine.logging import MMLogger
 from mmengine.runner import find_latest_checkpoint
 
 from mmcoop.engine.atomic_file import (
@@ -39,16 +37,6 @@ def folder(tmp_path):
         torch.save(checkpoint, tmp_path / f'epoch_{epoch}.pth')
     note_last_checkpoint(tmp_path, str(tmp_path / 'epoch_3.pth'))
     return tmp_path
-
-
-@pytest.fixture
-def log(caplog):
-    """The warnings in mmengine's log, which keeps to itself."""
-    logger = MMLogger.get_current_instance()
-    caplog.handler.setLevel(logging.WARNING)
-    logger.addHandler(caplog.handler)
-    yield caplog
-    logger.removeHandler(caplog.handler)
 
 
 def cut_short(path):

@@ -1,10 +1,8 @@
 """Class names in any script, and those that are refused."""
 
-import logging
 import unicodedata
 
 import pytest
-from mmengine.logging import MMLogger
 from open_clip.tokenizer import SimpleTokenizer
 
 from mmcoop.models.class_names import check_class_names, resolve_class_names
@@ -32,15 +30,6 @@ TAKEN = {
 @pytest.fixture(scope='module')
 def tokenizer():
     return SimpleTokenizer()
-
-
-@pytest.fixture
-def log(caplog):
-    logger = MMLogger.get_current_instance()
-    caplog.handler.setLevel(logging.WARNING)
-    logger.addHandler(caplog.handler)
-    yield caplog
-    logger.removeHandler(caplog.handler)
 
 
 @pytest.mark.parametrize('kind', TAKEN)
