@@ -9,7 +9,6 @@ so it works without a network, and listens to this machine alone unless
 
 import argparse
 import logging
-import pickle
 import socket
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import mmcoop
+from mmcoop.apis.loading import LOAD_ERRORS
 
 EXTRA = "the page needs Gradio: pip install 'mmcoop[app]'"
 
@@ -94,13 +94,7 @@ def main() -> None:
         classifier = mmcoop.load(args.checkpoint, args.config, args.device)
         images, without = look_at_training_images(classifier, args)
         page = build_page(Comparison(classifier), images, without)
-    except (
-        ImportError,
-        OSError,
-        RuntimeError,
-        ValueError,
-        pickle.PickleError,
-    ) as error:
+    except LOAD_ERRORS as error:
         sys.exit(f'demo_app.py: error: {error}')
     # Its client asks for each file by a line of its own.
     logging.getLogger('httpx').setLevel(logging.WARNING)

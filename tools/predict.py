@@ -7,7 +7,6 @@ The checkpoint brings its config and class names; nothing in it is run.
 """
 
 import argparse
-import pickle
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import mmcoop
+from mmcoop.apis.loading import LOAD_ERRORS
 from mmcoop.apis.prediction_table import to_table, whole_file, write_csv
 from mmcoop.models.class_names import resolve_class_names
 
@@ -88,13 +88,7 @@ def main() -> None:
     args = parse_args()
     try:
         predictions = predict(args)
-    except (
-        ImportError,
-        OSError,
-        RuntimeError,
-        ValueError,
-        pickle.PickleError,
-    ) as error:
+    except LOAD_ERRORS as error:
         sys.exit(f'predict.py: error: {error}')
     print(to_table(predictions))
     failed = sum(item.error is not None for item in predictions)

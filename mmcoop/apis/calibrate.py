@@ -1,8 +1,6 @@
 """Measure on held-out images how sure to be, and of what to be sure at all."""
 
-import os
-import tempfile
-from pathlib import Path
+import io
 from typing import Any, NamedTuple
 
 import torch
@@ -10,6 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from mmcoop.engine import load_from_local
+from mmcoop.engine.atomic_file import write_atomically
 from mmcoop.evaluation import (
     acceptance_threshold,
     confidence_bins,
@@ -150,10 +149,9 @@ def store_in_checkpoint(
     """
     content = load_from_local(checkpoint)
     content['meta'] = {**(content.get('meta') or {}), **measured}
-    folder, name = os.path.split(os.path.abspath(out))
-    with tempfile.TemporaryDirectory(prefix=f'.{name}-', dir=folder) as part:
-        torch.save(content, Path(part, name))
-        os.replace(Path(part, name), out)
+    file = io.BytesIO()
+    torch.save(content, file)
+    write_atomically(out, file.getvalue())
 
 
 def _labels(answers: Answers) -> Tensor:

@@ -121,7 +121,7 @@ def check_types(config: Any) -> None:
         ConfigTextError: If a ``type`` is not one of ``KNOWN_TYPES``, or
             there is a ``_scope_``.
     """
-    for node in _dicts(config):
+    for node in dicts_within(config):
         name = node.get('type')
         if '_scope_' in node or (
             'type' in node
@@ -158,13 +158,21 @@ def _check_tokens(text: str) -> None:
         position = token.end()
 
 
-def _dicts(node: Any) -> Iterator[dict]:
+def dicts_within(node: Any) -> Iterator[dict]:
+    """Go through the dicts of a config, at any depth.
+
+    Args:
+        node (Any): Dicts, lists, tuples and plain values.
+
+    Yields:
+        dict: The outer before the inner.
+    """
     if isinstance(node, dict):
         yield node
         node = list(node.values())
     if isinstance(node, list | tuple):
         for item in node:
-            yield from _dicts(item)
+            yield from dicts_within(item)
 
 
 def _value(node: ast.expr) -> Any:

@@ -22,6 +22,14 @@ from .checkpoint_config import check_types, parse_config
 from .classifier import Classifier
 from .inference_config import find_clip, model_for_images, test_pipeline
 
+# What `load` raises where a user has to do something
+LOAD_ERRORS = (
+    ImportError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    pickle.PickleError,
+)
 CONVERT = (
     'If it is one of the original CoOp (model.pth.tar-50), convert it: '
     'python tools/convert_checkpoint.py FILE context.pth.'

@@ -5,12 +5,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from mmcoop.apis import Classifier
 from mmcoop.evaluation import rejection_score
-from mmcoop.models.zero_shot_head import check_template, layout_of_words
+from mmcoop.models.zero_shot_head import check_template, encode_written
 
 # How many lists of names and templates stay encoded
 KEPT = 16
@@ -124,9 +123,7 @@ class Comparison:
     ) -> Tensor:
         """Give (K, E) text features of a hand-written prompt."""
         encoder = self.classifier.model.head.text_encoder
-        layout = layout_of_words(encoder, template, class_names)
-        features = encoder.encode_layout(layout.to(self.classifier.device))
-        return F.normalize(features.float(), dim=-1)
+        return encode_written(encoder, template, class_names)
 
 
 def _row(scores: Tensor) -> list[float]:

@@ -3,10 +3,11 @@
 import gradio as gr
 from gradio.data_classes import ImageData
 
+from mmcoop.models.zero_shot_head import HAND_WRITTEN
+
 from .comparison import Answer, Comparison
 from .training_images import TrainingImages
 
-TEMPLATE = 'a photo of a {}.'
 # Classes with a bar, and training images that are shown
 NUM_BARS = 5
 NUM_NEIGHBOURS = 6
@@ -74,7 +75,9 @@ def build_page(
                     elem_id='class-names',
                 )
                 template = gr.Textbox(
-                    TEMPLATE, label='Hand-written prompt', elem_id='template'
+                    HAND_WRITTEN,
+                    label='Hand-written prompt',
+                    elem_id='template',
                 )
                 rejects = gr.Checkbox(
                     threshold is not None,

@@ -1,13 +1,12 @@
 """What a config needs beside a model, to be used by mmpretrain's tools."""
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 from mmengine.registry import Registry
 
 from mmcoop.apis import Classifier, ConfigTextError
-from mmcoop.apis.checkpoint_config import check_types
+from mmcoop.apis.checkpoint_config import check_types, dicts_within
 from mmcoop.apis.inference_config import test_pipeline
 from mmcoop.registry import DATASETS, METRICS
 
@@ -63,7 +62,8 @@ def evaluation_config(classifier: Classifier, test_data: bool) -> dict:
 def names_mmcoop(config: Any) -> bool:
     """Whether a config names a component of mmcoop."""
     return any(
-        str(node.get('type')).startswith('mmcoop.') for node in _dicts(config)
+        str(node.get('type')).startswith('mmcoop.')
+        for node in dicts_within(config)
     )
 
 
@@ -75,7 +75,7 @@ def _is_known(dataset: dict, evaluator: dict | list) -> bool:
     """
     dataset = copy.deepcopy(dataset)
     try:
-        for node in list(_dicts(dataset)):
+        for node in list(dicts_within(dataset)):
             check_types(node.pop('pipeline', []))
     except ConfigTextError:
         return False
@@ -83,7 +83,7 @@ def _is_known(dataset: dict, evaluator: dict | list) -> bool:
         '_scope_' not in node
         and ('type' not in node or _is_registered(node['type'], registry))
         for registry, config in ((DATASETS, dataset), (METRICS, evaluator))
-        for node in _dicts(config)
+        for node in dicts_within(config)
     )
 
 
@@ -107,15 +107,6 @@ def _without_ours(config: Any) -> Any:
         config['type'] = 'LoadImageFromFile'
         config.setdefault('imdecode_backend', 'pillow')
     return config
-
-
-def _dicts(node: Any) -> Iterator[dict]:
-    if isinstance(node, dict):
-        yield node
-        node = list(node.values())
-    if isinstance(node, list | tuple):
-        for item in node:
-            yield from _dicts(item)
 
 
 def _plain(config: Any) -> Any:

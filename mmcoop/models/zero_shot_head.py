@@ -14,6 +14,7 @@ from .clip_head import CLIPHead
 from .prompt_layout import PromptLayout
 from .text_encoder import TextEncoder, count_tokens, tokenize
 
+HAND_WRITTEN = 'a photo of a {}.'
 # The ensembles of Radford et al., "Learning Transferable Visual Models From
 # Natural Language Supervision", 2021, as CLIP's authors published them.
 ENSEMBLES = dict(imagenet_7=SIMPLE_TEMPLATES, openai_80=OPENAI_TEMPLATES)
@@ -43,7 +44,7 @@ class ZeroShotHead(CLIPHead):
         self,
         clip: dict,
         class_names: str | Sequence[str] | dict | None = None,
-        template: str | Sequence[str] = 'a photo of a {}.',
+        template: str | Sequence[str] = HAND_WRITTEN,
         **kwargs,
     ):
         super().__init__(clip, class_names, **kwargs)
@@ -68,11 +69,8 @@ class ZeroShotHead(CLIPHead):
         Returns:
             Tensor: (K, E) float32, the mean over templates.
         """
-        # In half precision the least length to divide by would be zero
         features = [
-            F.normalize(
-                self.text_encoder.encode_layout(layout).float(), dim=-1
-            )
+            _encode_normalised(self.text_encoder, layout)
             for layout in self.layouts
         ]
         return torch.stack(features).mean(dim=0)
@@ -112,6 +110,28 @@ def layout_of_words(
     with torch.device('cpu'):
         eos = torch.tensor(count_tokens(encoder, texts)) - 1
         return PromptLayout.of_words(tokenize(encoder, texts), eos)
+
+
+def encode_written(
+    encoder: TextEncoder, template: str, class_names: Sequence[str]
+) -> Tensor:
+    """Encode hand-written prompts beside a model that has learned one.
+
+    Args:
+        encoder (TextEncoder): That of the model.
+        template (str): With ``{}`` where the class name goes.
+        class_names (Sequence[str]): K names; underscores count as spaces.
+
+    Returns:
+        Tensor: (K, E) float32, L2-normalised.
+    """
+    layout = layout_of_words(encoder, template, class_names)
+    return _encode_normalised(encoder, layout.to(encoder.logit_scale.device))
+
+
+def _encode_normalised(encoder: TextEncoder, layout: PromptLayout) -> Tensor:
+    # In half precision the least length to divide by would be zero
+    return F.normalize(encoder.encode_layout(layout).float(), dim=-1)
 
 
 def check_template(template: str) -> str:

@@ -4,13 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from mmcoop.models.zero_shot_head import layout_of_words
-
-HAND_WRITTEN = 'a photo of a {}.'
+from mmcoop.models.zero_shot_head import HAND_WRITTEN, encode_written
 
 
 class Answer(NamedTuple):
@@ -46,12 +43,11 @@ class HandWritten:
     def __init__(self, head: nn.Module) -> None:
         self.head = head
         encoder = head.text_encoder
-        layout = layout_of_words(encoder, HAND_WRITTEN, head.class_names)
-        layout = layout.to(encoder.logit_scale.device)
         with torch.no_grad():
-            features = encoder.encode_layout(layout).float()
             # (K, E)
-            self.text_features = F.normalize(features, dim=-1)
+            self.text_features = encode_written(
+                encoder, HAND_WRITTEN, head.class_names
+            )
         self._passing: Tensor | None = None
         self._handle: RemovableHandle | None = None
 

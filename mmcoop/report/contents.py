@@ -9,10 +9,11 @@ import numpy as np
 from mmengine.runner import Runner
 from torch import nn
 
+from mmcoop.models.zero_shot_head import HAND_WRITTEN
 from mmcoop.protocol.nearest_words import nearest_words
 
 from . import confusions, curves, facts
-from .answers import HAND_WRITTEN, Answer
+from .answers import Answer
 from .history import RunHistory
 from .thumbnails import thumbnail
 
