@@ -6,6 +6,7 @@ the tests of the commands cost. Everything else is as on a command line: the
 file runs as ``__main__``, with its own arguments, folder and environment.
 """
 
+import gc
 import multiprocessing
 import os
 import runpy
@@ -93,6 +94,8 @@ def _run(
     # As Python starts: the server's own way of starting is not the tool's.
     multiprocessing.set_start_method(None, force=True)
     warnings.simplefilter('ignore')
+    # What was imported is no garbage to look through; see conftest.py.
+    gc.freeze()
     os.chdir(cwd)
     os.environ.update(env)
     sys.argv = command

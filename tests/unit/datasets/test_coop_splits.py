@@ -47,15 +47,15 @@ def test_reads_every_data_set_in_its_layout(coop_data, name):
 
 
 def published():
+    """The published split files: which data set, and what is drawn of it."""
     if not SPLITS.is_dir():
-        return []
+        return {}
     content = json.loads((SPLITS / 'expected_shots.json').read_text())
-    return [
-        pytest.param(name, shots, id=f'{name}-{shots["num_shots"]}-{seed}')
-        for name, dataset in content.items()
-        for shots in dataset['shots']
-        for seed in [shots['seed']]
-    ]
+    return {
+        name: content[key]['shots']
+        for name, facts in COOP_DATASETS.items()
+        for key in {name, facts.folder} & set(content)
+    }
 
 
 @pytest.fixture(scope='module')
@@ -69,13 +69,16 @@ def published_data(tmp_path_factory):
 
 
 @pytest.mark.skipif(not SPLITS.is_dir(), reason='needs the published splits')
-@pytest.mark.parametrize(('key', 'expected'), published())
-def test_draws_the_published_shots(published_data, key, expected):
-    name = next(
-        name
-        for name, facts in COOP_DATASETS.items()
-        if key in (name, facts.folder)
-    )
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        pytest.param(name, shots, id=f'{name}-{shots["num_shots"]}-{seed}')
+        for name, drawn in published().items()
+        for shots in drawn
+        for seed in [shots['seed']]
+    ],
+)
+def test_draws_the_published_shots(published_data, name, expected):
     facts = COOP_DATASETS[name]
     random.seed(expected['num_shots'])
     config = dict(
@@ -88,12 +91,20 @@ def test_draws_the_published_shots(published_data, key, expected):
         hashlib.sha256('\n'.join(drawn).encode()).hexdigest()
         == expected['train_sha256']
     )
+    assert len(shots.metainfo['classes']) == facts.num_classes
+
+
+def test_all_published_combinations_are_tested():
+    assert sum(map(len, published().values())) in (0, 45)
+
+
+@pytest.mark.parametrize('name', published())
+def test_published_splits_have_their_sizes(published_data, name):
     sizes = [
         len(CoOpSplit(name, str(published_data), split))
         for split in ('train', 'val', 'test')
     ]
-    assert tuple(sizes) == facts.num_images
-    assert len(shots.metainfo['classes']) == facts.num_classes
+    assert tuple(sizes) == COOP_DATASETS[name].num_images
 
 
 def test_own_split_file(tmp_path):

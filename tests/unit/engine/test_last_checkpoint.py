@@ -2,13 +2,12 @@
 
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
 from mmengine.fileio import get_file_backend
 from mmengine.runner import find_latest_checkpoint
+from tool_process import run_tool
 
 from mmcoop.engine.atomic_file import (
     AtomicBackend,
@@ -167,17 +166,17 @@ def test_a_file_appears_in_full(tmp_path):
     """Killed at every call of the system, there is the old or the new."""
     path = tmp_path / 'file'
     path.write_bytes(b'old')
-    script = (
+    script = tmp_path / 'write.py'
+    script.write_text(
         'import os, signal, sys\n'
         'def kill(*args): os.kill(os.getpid(), signal.SIGKILL)\n'
         'setattr(os, sys.argv[2], kill)\n'
         'from mmcoop.engine.atomic_file import write_atomically\n'
         "write_atomically(sys.argv[1], b'new')\n"
     )
-    killed = subprocess.run(
-        [sys.executable, '-c', script, str(path), 'fsync'], check=False
-    )
+    killed = run_tool(script, path, 'fsync', cwd=tmp_path)
     assert killed.returncode == -signal.SIGKILL
+    script.unlink()
     assert path.read_bytes() == b'old'
     assert len(list(tmp_path.iterdir())) == 2
     remove_unfinished(tmp_path)
