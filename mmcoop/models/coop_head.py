@@ -1,12 +1,13 @@
 """Classify with a learned prompt (CoOp)."""
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import torch
 from mmengine.dist import get_rank
 from mmengine.logging import print_log
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+from torch.autograd.function import once_differentiable
 
 from mmcoop.registry import MODELS
 
@@ -89,35 +90,34 @@ class CoOpHead(CLIPHead):
         learning = self.training and torch.is_grad_enabled()
         share = self.text_parallel and learning
         rank = get_rank()
-        features = [
-            # Recomputed for the gradient: what is kept of a part is its
-            # features alone.
-            checkpoint(
-                self._encode_part,
-                part,
-                use_reentrant=False,
-                preserve_rng_state=False,
-            )
-            if learning and self.text_chunk_size
-            else self._encode_part(part)
+        parts = [
+            part
             for part, of_rank in enumerate(self._ranks)
             if not share or of_rank == rank
         ]
+        context = self.prompt_learner.ctx
+        if self.text_chunk_size and parts:
+            features = [_InChunks.apply(self, parts, context)]
+        else:
+            features = [self._encode_part(part) for part in parts]
         if not share:
             return torch.cat(features)
         # A rank without a class takes part all the same: its context needs
         # a gradient, if only of zeros, for the ranks to exchange.
-        nothing = 0 * self.prompt_learner.ctx.sum()
+        nothing = 0 * context.sum()
         nothing = nothing.expand(0, self.text_encoder.embed_dim)
         features = [nothing, *(part.float() for part in features)]
         return gather_shares(torch.cat(features), len(self.class_names))
 
-    def _encode_part(self, part: int) -> Tensor:
+    def _encode_part(
+        self, part: int, vectors: Tensor | None = None
+    ) -> Tensor:
         learner, encoder = self.prompt_learner, self.text_encoder
         layout = learner.parts[part]
         if encoder.plain_because:
-            return encoder(learner(encoder, part), layout)
-        return self._encode_packed(learner.packed(encoder, part), layout)
+            return encoder(learner(encoder, part, vectors), layout)
+        prompts = learner.packed(encoder, part, vectors)
+        return self._encode_packed(prompts, layout)
 
     def _encode_packed(self, prompts: Tensor, layout: PromptLayout) -> Tensor:
         """Call the text encoder, compiled where that pays."""
@@ -186,6 +186,56 @@ class CoOpHead(CLIPHead):
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, *args
         )
+
+
+class _InChunks(torch.autograd.Function):
+    """Encode part after part, and each again for the gradient.
+
+    The rows of the result are where they belong from the start. Were they
+    kept one part at a time, as `torch.utils.checkpoint` would, they would
+    lie between the blocks that a part gives back, too close for the next
+    part's: the memory of a process then grows with the number of parts.
+    """
+
+    @staticmethod
+    def forward(ctx, head, parts, context):
+        device = context.device.type
+        ctx.autocast = dict(
+            device_type=device,
+            dtype=torch.get_autocast_dtype(device),
+            enabled=torch.is_autocast_enabled(device),
+        )
+        layouts = head.prompt_learner.parts
+        sizes = [layouts[part].num_classes for part in parts]
+        ctx.head, ctx.parts, ctx.rows = head, parts, _rows(sizes)
+        ctx.save_for_backward(context)
+        features = None
+        for part, rows in zip(parts, ctx.rows, strict=True):
+            encoded = head._encode_part(part)
+            if features is None:
+                features = encoded.new_empty(sum(sizes), encoded.shape[1])
+            features[rows] = encoded
+        return features
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        (context,) = ctx.saved_tensors
+        of_part = ctx.head.prompt_learner.of_part
+        result = torch.zeros_like(context)
+        for part, rows in zip(ctx.parts, ctx.rows, strict=True):
+            with torch.enable_grad(), torch.autocast(**ctx.autocast):
+                vectors = of_part(context, part).detach().requires_grad_()
+                encoded = ctx.head._encode_part(part, vectors)
+            (of_vectors,) = torch.autograd.grad(encoded, vectors, grad[rows])
+            of_part(result, part).add_(of_vectors)
+        return None, None, result
+
+
+def _rows(sizes: Sequence[int]) -> list[slice]:
+    """Where parts of these sizes lie one after another."""
+    ends = list(itertools.accumulate(sizes))
+    return list(map(slice, [0, *ends], ends))
 
 
 def _compare(

@@ -133,19 +133,40 @@ class PromptLearner(BaseModule):
             for start, stop in self.bounds
         )
 
-    def forward(self, text_encoder: TextEncoder, part: int = 0) -> Tensor:
+    def of_part(self, ctx: Tensor, part: int) -> Tensor:
+        """Cut out the vectors of a part of the classes.
+
+        Args:
+            ctx (Tensor): Of the shape of ``ctx``, like its gradient.
+            part (int): Which part of the classes; see :meth:`split`.
+
+        Returns:
+            Tensor: A view of ``ctx``: (K_part, M, D) if class-specific, or
+            all of it.
+        """
+        start, stop = self.bounds[part]
+        return ctx[start:stop] if self.class_specific else ctx
+
+    def forward(
+        self,
+        text_encoder: TextEncoder,
+        part: int = 0,
+        vectors: Tensor | None = None,
+    ) -> Tensor:
         """Build one prompt per class from the current context vectors.
 
         Args:
             text_encoder (TextEncoder): The tower that the prompts are for.
             part (int): Which part of the classes; see :meth:`split`.
                 Defaults to 0, all of them if they were not split.
+            vectors (Tensor, optional): In place of the part's own, see
+                :meth:`of_part`. Defaults to None.
 
         Returns:
             Tensor: (K, L, D), float32. Row 0 is [SOS]; only the M context
             rows carry gradient.
         """
-        layout, ctx = self._part(part)
+        layout, ctx = self._part(part, vectors)
         prompts = text_encoder.token_embedding(layout.token_ids).to(
             self.ctx.dtype
         )
@@ -157,18 +178,25 @@ class PromptLearner(BaseModule):
             vectors = ctx[index.clamp(min=0)]
         return torch.where((index >= 0)[..., None], vectors, prompts)
 
-    def packed(self, text_encoder: TextEncoder, part: int = 0) -> Tensor:
+    def packed(
+        self,
+        text_encoder: TextEncoder,
+        part: int = 0,
+        vectors: Tensor | None = None,
+    ) -> Tensor:
         """Build the packed rows of all prompts.
 
         Args:
             text_encoder (TextEncoder): The tower that the prompts are for.
             part (int): Which part of the classes; see :meth:`split`.
                 Defaults to 0, all of them if they were not split.
+            vectors (Tensor, optional): In place of the part's own, see
+                :meth:`of_part`. Defaults to None.
 
         Returns:
             Tensor: (P + R, D), float32; see :class:`PromptLayout`.
         """
-        layout, ctx = self._part(part)
+        layout, ctx = self._part(part, vectors)
         rows = text_encoder.token_embedding(layout.row_token_id).to(
             self.ctx.dtype
         )
@@ -184,15 +212,17 @@ class PromptLearner(BaseModule):
             vectors = torch.cat([ctx[layout.prefix_context], vectors])
         return rows.index_copy(0, layout.context_row, vectors)
 
-    def _part(self, part: int) -> tuple[PromptLayout, Tensor]:
+    def _part(
+        self, part: int, vectors: Tensor | None
+    ) -> tuple[PromptLayout, Tensor]:
         """The layout of a part of the classes, and their vectors."""
         if self.layout is None:
             raise RuntimeError(
                 'the prompts have no class names yet: call set_class_names.'
             )
-        start, stop = self.bounds[part]
-        ctx = self.ctx[start:stop] if self.class_specific else self.ctx
-        return self.parts[part], ctx
+        if vectors is None:
+            vectors = self.of_part(self.ctx, part)
+        return self.parts[part], vectors
 
     def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
         # mmengine only warns about a shape that does not fit, and would go

@@ -65,11 +65,16 @@ def test_all_at_once_keeps_every_layer(clip):
 
 
 class PeakBytes(TorchDispatchMode):
-    """Adds up the tensors that are alive, and notes the most there were."""
+    """Adds up the tensors that are alive, and notes the most there were.
+
+    Attributes:
+        peak (int): Their bytes.
+        most (int): Their number.
+    """
 
     def __init__(self):
         super().__init__()
-        self.alive = self.peak = 0
+        self.alive = self.peak = self.count = self.most = 0
         self.seen = WeakSet()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -83,30 +88,43 @@ class PeakBytes(TorchDispatchMode):
         if storage not in self.seen:
             self.seen.add(storage)
             self.alive += storage.nbytes()
+            self.count += 1
             self.peak = max(self.peak, self.alive)
+            self.most = max(self.most, self.count)
             finalize(storage, self.drop, storage.nbytes())
 
-    def drop(self, count):
-        self.alive -= count
+    def drop(self, nbytes):
+        self.alive -= nbytes
+        self.count -= 1
 
 
-def peak_of_a_step(clip, num_classes, chunk_size):
-    """What forward and backward hold at most, what was there left out."""
+def watched_step(clip, num_classes, chunk_size, class_specific=False):
+    """What forward and backward hold, what was there before left out."""
     head = CoOpHead(
         clip,
         names(num_classes),
-        dict(num_context=4),
+        dict(num_context=4, class_specific=class_specific),
         text_chunk_size=chunk_size,
     ).train()
     with PeakBytes() as counted:
         for tensor in (*head.buffers(), *head.parameters()):
             counted.seen.add(tensor.untyped_storage())
         head.text_features.sum().backward()
-    return counted.peak
+    return counted
 
 
 def test_the_backward_pass_holds_one_chunk(clip):
-    few, many = (peak_of_a_step(clip, K, CHUNK) for K in (40, 400))
+    few, many = (watched_step(clip, K, CHUNK).peak for K in (40, 400))
     # Features and their gradient, before and after normalisation
     assert 0 < many - few <= 360 * 4 * 4 * E
-    assert peak_of_a_step(clip, 400, None) > 5 * many
+    assert watched_step(clip, 400, None).peak > 5 * many
+
+
+@pytest.mark.parametrize('class_specific', [False, True])
+def test_chunks_leave_nothing_of_their_own(clip, class_specific):
+    """Pieces left between freed blocks would keep them from being joined."""
+    few, many = (
+        watched_step(clip, count, CHUNK, class_specific).most
+        for count in (40, 400)
+    )
+    assert few == many

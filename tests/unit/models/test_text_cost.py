@@ -41,14 +41,28 @@ def test_chunks_give_the_same(clip, size, class_specific):
         torch.testing.assert_close(head.encode_text(), expected[0])
 
 
+def test_chunks_are_encoded_again_in_the_same_precision(clip):
+    """AmpOptimWrapper's autocast is over when the gradient is computed."""
+    head = CoOpHead(clip, NAMES, text_chunk_size=2).train()
+    dtypes = []
+    head.text_encoder.register_forward_hook(
+        lambda module, args, output: dtypes.append(output.dtype)
+    )
+    with torch.autocast('cpu', torch.bfloat16):
+        features = head.encode_text()
+    features.sum().backward()
+    assert dtypes == [torch.bfloat16] * 6
+
+
 def test_chunks_are_encoded_again_for_the_gradient(clip, monkeypatch):
     calls = []
     encode = CoOpHead._encode_part
-    monkeypatch.setattr(
-        CoOpHead,
-        '_encode_part',
-        lambda self, part: calls.append(part) or encode(self, part),
-    )
+
+    def count(self, part, *args):
+        calls.append(part)
+        return encode(self, part, *args)
+
+    monkeypatch.setattr(CoOpHead, '_encode_part', count)
     head_and_gradient(clip, text_chunk_size=2)
     assert sorted(calls) == [0, 0, 1, 1, 2, 2]
 
