@@ -109,9 +109,7 @@ class CoOpHead(CLIPHead):
         features = [nothing, *(part.float() for part in features)]
         return gather_shares(torch.cat(features), len(self.class_names))
 
-    def _encode_part(
-        self, part: int, vectors: Tensor | None = None
-    ) -> Tensor:
+    def _encode_part(self, part: int, vectors: Tensor | None = None) -> Tensor:
         learner, encoder = self.prompt_learner, self.text_encoder
         layout = learner.parts[part]
         if encoder.plain_because:
