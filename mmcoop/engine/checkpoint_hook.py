@@ -23,6 +23,7 @@ from mmcoop.registry import HOOKS
 from .atomic_file import remove_unfinished
 from .last_checkpoint import NOTE, STOPPED, correct_note, note_last_checkpoint
 from .run_config import CommandError
+from .written_config import WrittenConfig
 
 
 @HOOKS.register_module()
@@ -46,6 +47,7 @@ class CheckpointHook(BaseHook):
 
     def before_run(self, runner: Runner) -> None:
         """Find what to go on from, before mmengine looks for it."""
+        runner.cfg = WrittenConfig(runner.cfg)
         goes_on = runner._resume and runner._load_from is None
         if goes_on and self._is_local and is_main_process():
             correct_note(
