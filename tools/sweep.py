@@ -2,7 +2,7 @@
 
     python tools/sweep.py configs/sweeps/emoji.py [--work-dir FOLDER] …
     python tools/sweep.py configs/sweeps/coop_11_datasets.py --cluster slurm \\
-        --slurm partition=gpu gpus_per_node=1 cpus_per_task=8 timeout_min=600
+        --slurm partition=gpu gpus_per_node=1 cpus_per_task=8 time=600
 
 Finished runs are skipped and failed ones tried again. A sweep's results
 become tables and figures with tools/report.py.
@@ -58,7 +58,8 @@ def parse_args() -> argparse.Namespace:
         action=DictAction,
         default={},
         metavar='KEY=VALUE',
-        help="parameters of submitit's Slurm executor",
+        help="sbatch's options, like partition=gpu mem=32GB time=600 (in "
+        'minutes, which is also what it is if it is left out)',
     )
     parser.add_argument(
         '--restart-changed',
@@ -101,12 +102,18 @@ def main() -> None:
         if args.dry_run:
             print('\n'.join(run.name for run in runs))
             return
+        resources = choose_resources(args)
         work_dir = args.work_dir or f'work_dirs/{Path(args.sweep).stem}'
         folders = sweep.prepare(runs, work_dir, args.restart_changed)
         failed = sweep.run_sweep(
-            folders, work_dir, choose_resources(args), sweep.print_progress
+            folders, work_dir, resources, sweep.print_progress
         )
-    except (ValueError, FileNotFoundError, ImportError) as error:
+    except (
+        ValueError,
+        FileNotFoundError,
+        ImportError,
+        sweep.SubmissionError,
+    ) as error:
         sys.exit(f'sweep.py: error: {error}')
     except KeyboardInterrupt:
         sys.exit('\nInterrupted. The same command goes on from here.')

@@ -6,12 +6,16 @@ sweep that is killed, with its runs or without, goes on when it is called
 again.
 """
 
+import logging
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from mmengine.logging import print_log
 
 from .grid import Run
 from .run_folder import ChangedRunError, RunFolder, write_json
@@ -20,6 +24,12 @@ from .worker import run_all
 JOBS_FOLDER = '.jobs'
 # submitit's own limit for local jobs would be minutes.
 LOCAL_LIMIT_MIN = 60 * 24 * 365
+# and for jobs of Slurm, five.
+SLURM_LIMIT_MIN = 600
+
+
+class SubmissionError(RuntimeError):
+    """Slurm does not take a job."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +44,12 @@ class Resources:
         gpus (tuple[int]): GPUs of this machine, shared out over local
             workers.
         threads (int, optional): CPU threads of a worker.
-        slurm (dict): Parameters of submitit's Slurm executor, like
-            ``partition``, ``timeout_min``, ``cpus_per_task``.
+        slurm (dict): Parameters of submitit's Slurm executor, which has
+            sbatch's names: ``partition``, ``time`` (in minutes; 600 if it
+            is left out), ``cpus_per_task``, ….
+
+    Raises:
+        ValueError: If there is no Slurm where it is wanted.
     """
 
     cluster: str = 'local'
@@ -44,6 +58,16 @@ class Resources:
     gpus: tuple[int, ...] = ()
     threads: int | None = None
     slurm: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for command in ('sbatch', 'srun'):
+            if self.cluster == 'slurm' and shutil.which(command) is None:
+                raise ValueError(
+                    f'there is no `{command}` here, so no job of Slurm can '
+                    'be submitted: call the sweep on a machine of the '
+                    'cluster, or leave --cluster slurm out to do the runs on '
+                    'this one.'
+                )
 
 
 @dataclass
@@ -167,6 +191,8 @@ def run_sweep(
 
     Raises:
         ImportError: If submitit is not installed.
+        ValueError: If Slurm has no such parameter.
+        SubmissionError: If Slurm takes none of the jobs.
     """
     waiting = [folder for folder in folders if not folder.is_finished]
     for folder in waiting:
@@ -182,18 +208,31 @@ def run_sweep(
     free = list(range(resources.workers))
     active: list[tuple[Any, int, list[RunFolder]]] = []
     failed: list[RunFolder] = []
+    full = False
     try:
         while waiting or active:
-            while waiting and free:
+            while waiting and free and not full:
                 size = _job_size(len(waiting), resources)
                 runs, waiting = waiting[:size], waiting[size:]
                 slot = free.pop(0)
-                active.append((submit(runs, slot), slot, runs))
+                try:
+                    job = submit(runs, slot)
+                except SubmissionError as error:
+                    if not active:
+                        raise
+                    # Queues have limits: what they took will make room.
+                    waiting = runs + waiting
+                    free.append(slot)
+                    full = True
+                    print_log(str(error), 'current', logging.WARNING)
+                else:
+                    active.append((job, slot, runs))
             time.sleep(seconds_between_looks)
             for job, slot, runs in list(active):
                 if job.done():
                     active.remove((job, slot, runs))
                     free.append(slot)
+                    full = False
                     failures, again = _what_became_of(job, runs)
                     failed += failures
                     waiting = again + waiting
@@ -258,22 +297,40 @@ def _submitter(
         ) from error
     folder = Path(work_dir, JOBS_FOLDER).absolute()
 
-    def submit(runs: list[RunFolder], slot: int) -> Any:
+    def executor_of(slot: int) -> Any:
         if resources.cluster == 'slurm':
-            executor = submitit.AutoExecutor(folder, cluster='slurm')
-            executor.update_parameters(name='mmcoop', **resources.slurm)
-        else:
-            executor = submitit.LocalExecutor(folder)
-            executor.update_parameters(timeout_min=LOCAL_LIMIT_MIN)
-            if resources.gpus:
-                gpu = resources.gpus[slot % len(resources.gpus)]
-                executor.update_parameters(
-                    gpus_per_node=1, visible_gpus=(gpu,)
-                )
-        paths = [str(folder.path.absolute()) for folder in runs]
-        return executor.submit(run_all, paths, resources.threads)
+            return slurm
+        executor = submitit.LocalExecutor(folder)
+        executor.update_parameters(timeout_min=LOCAL_LIMIT_MIN)
+        if resources.gpus:
+            gpu = resources.gpus[slot % len(resources.gpus)]
+            executor.update_parameters(gpus_per_node=1, visible_gpus=(gpu,))
+        return executor
 
+    def submit(runs: list[RunFolder], slot: int) -> Any:
+        paths = [str(folder.path.absolute()) for folder in runs]
+        try:
+            return executor_of(slot).submit(run_all, paths, resources.threads)
+        except RuntimeError as error:
+            raise SubmissionError(
+                f'{len(runs)} runs could not be submitted: {error}'
+            ) from error
+
+    if resources.cluster == 'slurm':
+        slurm = _slurm_executor(submitit, folder, resources.slurm)
     return submit
+
+
+def _slurm_executor(
+    submitit: Any, folder: Path, parameters: dict[str, Any]
+) -> Any:
+    defaults = dict(job_name='mmcoop', time=SLURM_LIMIT_MIN)
+    executor = submitit.SlurmExecutor(folder)
+    try:
+        executor.update_parameters(**{**defaults, **parameters})
+    except (ValueError, TypeError) as error:
+        raise ValueError(f'--slurm: {error}') from error
+    return executor
 
 
 def describe_failures(failed: Sequence[RunFolder]) -> str:

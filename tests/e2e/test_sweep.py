@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,3 +152,81 @@ def test_run_that_kills_its_process_is_a_failure(command, tmp_path):
 def test_command_line(command, options, message):
     output, _ = command(seeds(1), *options).communicate(timeout=120)
     assert message in output
+
+
+# What Slurm's commands do, as far as a sweep sees it: a job is a process of
+# this machine, which writes where srun is told to.
+SLURM = dict(
+    sbatch="""
+        if grep -q -e --partition=closed "$1"; then
+            echo 'sbatch: error: invalid partition specified: closed' >&2
+            exit 1
+        fi
+        export SLURM_JOB_ID=7 SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1
+        export SLURM_NODEID=0 SLURM_PROCID=0 SLURM_LOCALID=0
+        bash "$1" >/dev/null 2>&1 &
+        echo 'Submitted batch job 7'
+    """,
+    srun="""
+        while [[ $1 == --* ]]; do
+            case $1 in --output) out=$2; shift;; --error) err=$2; shift;; esac
+            shift
+        done
+        name() { sed "s/%j/$SLURM_JOB_ID/; s/%t/0/" <<<"$1"; }
+        exec "$@" >"$(name "$out")" 2>"$(name "$err")"
+    """,
+    sacct="""
+        printf 'JobID|State|NodeList\\n7|RUNNING|here\\n'
+    """,
+)
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """Put stand-ins for Slurm's commands before all others."""
+    folder = tmp_path / 'bin'
+    folder.mkdir()
+    for name, lines in SLURM.items():
+        (folder / name).write_text(f'#!/bin/bash\n{lines}')
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv('PATH', str(folder), prepend=os.pathsep)
+
+
+@pytest.mark.slow
+def test_runs_are_jobs_of_slurm(slurm, command, tmp_path):
+    sweep = command(
+        seeds(1),
+        *('--cluster', 'slurm'),
+        *('--slurm', 'partition=gpu', 'mem=8GB'),
+    )
+    output, _ = sweep.communicate(timeout=300)
+    assert sweep.returncode == 0, output
+    assert '1 of 1 runs finished' in output
+    assert (run_folder(tmp_path, 1) / 'result.json').exists()
+    job = (tmp_path / 'work/.jobs/7_submission.sh').read_text()
+    for option in ('partition=gpu', 'mem=8GB', 'time=600', 'job-name=mmcoop'):
+        assert f'#SBATCH --{option}\n' in job
+
+
+@pytest.mark.parametrize(
+    ('parameter', 'message'),
+    [
+        (
+            'partion=gpu',
+            'sweep.py: error: --slurm: Unavailable parameter(s): ',
+        ),
+        ('partition=closed', 'invalid partition specified: closed'),
+    ],
+)
+def test_what_slurm_does_not_take(slurm, command, parameter, message):
+    sweep = command(seeds(1), '--cluster', 'slurm', '--slurm', parameter)
+    output, _ = sweep.communicate(timeout=120)
+    assert sweep.returncode == 1
+    assert message in output
+    assert 'Traceback' not in output
+
+
+@pytest.mark.skipif(shutil.which('sbatch'), reason='there is a Slurm')
+def test_without_slurm(command):
+    output, _ = command(seeds(1), '--cluster', 'slurm').communicate()
+    assert 'sweep.py: error: there is no `sbatch` here' in output
