@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.runner import CheckpointLoader
 
+from mmcoop.engine.last_checkpoint import correct_note
 from mmcoop.text_files import read_json
 
 from .grid import Run
@@ -102,23 +102,10 @@ class RunFolder:
     def last_checkpoint(self) -> str | None:
         """Find where training can go on.
 
-        mmengine's own note of the last checkpoint is written in place, as
-        checkpoints are, so being killed can leave either cut short.
-
         Returns:
-            str | None: The last checkpoint that can be read.
+            str | None: The last checkpoint that is sound.
         """
-        files = self.training.glob('epoch_*.pth')
-        epochs = {int(file.stem.split('_')[1]): file for file in files}
-        for epoch in sorted(epochs, reverse=True):
-            try:
-                CheckpointLoader.load_checkpoint(
-                    str(epochs[epoch]), map_location='cpu'
-                )
-            except RuntimeError:
-                continue
-            return str(epochs[epoch])
-        return None
+        return correct_note(self.training, self.training, 'epoch_{}.pth')
 
     @contextmanager
     def lock(self) -> Iterator[None]:

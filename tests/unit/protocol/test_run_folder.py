@@ -76,8 +76,9 @@ def test_training_goes_on_from_the_last_sound_checkpoint(tmp_path):
     assert folder.last_checkpoint() is None
     training = folder.training
     training.mkdir()
+    content = dict(meta={}, state_dict={}, message_hub={})
     for epoch in (2, 9, 10):
-        torch.save({'epoch': epoch}, training / f'epoch_{epoch}.pth')
+        torch.save(content, training / f'epoch_{epoch}.pth')
     assert folder.last_checkpoint() == str(training / 'epoch_10.pth')
     # Killed while it was written
     whole = (training / 'epoch_10.pth').read_bytes()
