@@ -37,7 +37,7 @@ TEST = [
     'grad-cam<1.5',
     'hypothesis',
     'pytest>=8',
-    'pytest-xdist',
+    'pytest-xdist>=3.7',  # --no-loadscope-reorder
     'pyyaml',
     'ruff>=0.9',
     'selenium>=4',
