@@ -2,7 +2,6 @@
 
 import gc
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +24,7 @@ class Held:
     memory: int  # bytes that are resident
     files: int  # open
     threads: int
-    objects: int  # of Python's
+    objects: int  # of Python's, without what was imported
     histories: int  # of the log
     history: int  # values in the longest one
     checkpoint: int  # bytes of the last one
@@ -59,15 +58,6 @@ class Observe(Hook):
                 written=sum(f.stat().st_size for f in logs if f.is_file()),
             )
         )
-
-
-@pytest.fixture(autouse=True)
-def collect_what_is_new() -> Iterator[None]:
-    """Spare the collector all that was imported."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def train(folder: Path, **options) -> tuple[Held, Held]:
