@@ -4,7 +4,6 @@ import pytest
 import tiny_run
 import torch
 from mmengine.config import Config
-from mmengine.config import config as mmengine_config
 from mmengine.runner import Runner
 
 from mmcoop.engine.written_config import WrittenConfig
@@ -12,15 +11,15 @@ from mmcoop.engine.written_config import WrittenConfig
 
 @pytest.fixture
 def formatted(monkeypatch):
-    """The texts that yapf is given."""
+    """The texts that mmengine makes of configs."""
     texts = []
-    format_code = mmengine_config.FormatCode
+    make = Config.pretty_text.fget
 
-    def count(text, *args, **kwargs):
-        texts.append(text)
-        return format_code(text, *args, **kwargs)
+    def count(cfg):
+        texts.append(make(cfg))
+        return texts[-1]
 
-    monkeypatch.setattr(mmengine_config, 'FormatCode', count)
+    monkeypatch.setattr(Config, 'pretty_text', property(count))
     return texts
 
 
