@@ -28,7 +28,8 @@ def write_onnx(
         float: The largest difference of a score.
 
     Raises:
-        CommandError: If the classifier is too large.
+        CommandError: If the classifier is too large, or torch's exporter
+            cannot write it, as that of 2.6 cannot.
         ExportError: If it computes something else.
     """
     # An extra; `mmcoop.export.export` has looked for them.
@@ -42,13 +43,19 @@ def write_onnx(
             'holds 2: use --to pt2.'
         )
     program = trace(fixed, verifier.images)
-    exported = torch.onnx.export(
-        program,
-        dynamo=True,
-        input_names=[INPUT],
-        output_names=list(OUTPUTS),
-        verbose=False,
-    )
+    try:
+        exported = torch.onnx.export(
+            program,
+            dynamo=True,
+            input_names=[INPUT],
+            output_names=list(OUTPUTS),
+            verbose=False,
+        )
+    except torch.onnx.OnnxExporterError as error:
+        raise CommandError(
+            f'torch {torch.__version__} cannot write this model as ONNX '
+            f'({type(error).__name__}): use a newer torch, or --to pt2.'
+        ) from error
     exported.save(str(path), external_data=False)
     model = onnx.load(path)
     onnx.helper.set_model_props(model, fixed.metadata_strings())

@@ -1,6 +1,8 @@
 """A classifier as one program, for ``torch.export``."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -57,12 +59,28 @@ def trace(
     Returns:
         ExportedProgram: From ``images`` to ``(logits, scores)``.
     """
-    batch = torch.export.Dim('batch')
-    return torch.export.export(
-        Program(fixed).eval(),
-        (images[:2],),
-        dynamic_shapes={INPUT: {0: batch}},
-    )
+    # Without an end torch 2.6 finds that there is one.
+    batch = torch.export.Dim('batch', max=2**31)
+    with _composed_attention():
+        return torch.export.export(
+            Program(fixed).eval(),
+            (images[:2],),
+            dynamic_shapes={INPUT: {0: batch}},
+        )
+
+
+@contextmanager
+def _composed_attention() -> Iterator[None]:
+    """Compute attention by operators that every torch can record.
+
+    torch 2.6 cannot record the one that it has for inference.
+    """
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def write_program(
