@@ -296,29 +296,33 @@ def _submitter(
             'run `pip install submitit`.'
         ) from error
     folder = Path(work_dir, JOBS_FOLDER).absolute()
-
-    def executor_of(slot: int) -> Any:
-        if resources.cluster == 'slurm':
-            return slurm
-        executor = submitit.LocalExecutor(folder)
-        executor.update_parameters(timeout_min=LOCAL_LIMIT_MIN)
-        if resources.gpus:
-            gpu = resources.gpus[slot % len(resources.gpus)]
-            executor.update_parameters(gpus_per_node=1, visible_gpus=(gpu,))
-        return executor
+    if resources.cluster == 'slurm':
+        executors = [_slurm_executor(submitit, folder, resources.slurm)]
+    else:
+        executors = [
+            _local_executor(submitit, folder, gpu)
+            for gpu in resources.gpus or (None,)
+        ]
 
     def submit(runs: list[RunFolder], slot: int) -> Any:
+        executor = executors[slot % len(executors)]
         paths = [str(folder.path.absolute()) for folder in runs]
         try:
-            return executor_of(slot).submit(run_all, paths, resources.threads)
+            return executor.submit(run_all, paths, resources.threads)
         except RuntimeError as error:
             raise SubmissionError(
                 f'{len(runs)} runs could not be submitted: {error}'
             ) from error
 
-    if resources.cluster == 'slurm':
-        slurm = _slurm_executor(submitit, folder, resources.slurm)
     return submit
+
+
+def _local_executor(submitit: Any, folder: Path, gpu: int | None) -> Any:
+    executor = submitit.LocalExecutor(folder)
+    executor.update_parameters(timeout_min=LOCAL_LIMIT_MIN)
+    if gpu is not None:
+        executor.update_parameters(gpus_per_node=1, visible_gpus=(gpu,))
+    return executor
 
 
 def _slurm_executor(
