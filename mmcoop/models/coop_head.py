@@ -1,6 +1,5 @@
 """Classify with a learned prompt (CoOp)."""
 
-import itertools
 from collections.abc import Callable, Sequence
 
 import torch
@@ -96,18 +95,18 @@ class CoOpHead(CLIPHead):
             if not share or of_rank == rank
         ]
         context = self.prompt_learner.ctx
-        if self.text_chunk_size and parts:
-            features = [_InChunks.apply(self, parts, context)]
+        if not parts:
+            # A rank without a class takes part all the same: its context
+            # needs a gradient, if only of zeros, for the ranks to exchange.
+            nothing = 0 * context.sum()
+            features = nothing.expand(0, self.text_encoder.embed_dim)
+        elif self.text_chunk_size or len(parts) > 1:
+            features = _InChunks.apply(self, parts, context)
         else:
-            features = [self._encode_part(part) for part in parts]
+            features = self._encode_part(parts[0])
         if not share:
-            return torch.cat(features)
-        # A rank without a class takes part all the same: its context needs
-        # a gradient, if only of zeros, for the ranks to exchange.
-        nothing = 0 * context.sum()
-        nothing = nothing.expand(0, self.text_encoder.embed_dim)
-        features = [nothing, *(part.float() for part in features)]
-        return gather_shares(torch.cat(features), len(self.class_names))
+            return features
+        return gather_shares(features.float(), len(self.class_names))
 
     def _encode_part(self, part: int, vectors: Tensor | None = None) -> Tensor:
         learner, encoder = self.prompt_learner, self.text_encoder
@@ -203,15 +202,18 @@ class _InChunks(torch.autograd.Function):
             dtype=torch.get_autocast_dtype(device),
             enabled=torch.is_autocast_enabled(device),
         )
-        layouts = head.prompt_learner.parts
-        sizes = [layouts[part].num_classes for part in parts]
-        ctx.head, ctx.parts, ctx.rows = head, parts, _rows(sizes)
+        bounds = [head.prompt_learner.bounds[part] for part in parts]
+        (first, _), (_, last) = bounds[0], bounds[-1]
+        ctx.rows = [
+            slice(start - first, stop - first) for start, stop in bounds
+        ]
+        ctx.head, ctx.parts = head, parts
         ctx.save_for_backward(context)
         features = None
         for part, rows in zip(parts, ctx.rows, strict=True):
             encoded = head._encode_part(part)
             if features is None:
-                features = encoded.new_empty(sum(sizes), encoded.shape[1])
+                features = encoded.new_empty(last - first, encoded.shape[1])
             features[rows] = encoded
         return features
 
@@ -228,12 +230,6 @@ class _InChunks(torch.autograd.Function):
             (of_vectors,) = torch.autograd.grad(encoded, vectors, grad[rows])
             of_part(result, part).add_(of_vectors)
         return None, None, result
-
-
-def _rows(sizes: Sequence[int]) -> list[slice]:
-    """Where parts of these sizes lie one after another."""
-    ends = list(itertools.accumulate(sizes))
-    return list(map(slice, [0, *ends], ends))
 
 
 def _compare(
