@@ -128,8 +128,13 @@ def build_page(
                 found = comparison.answer(path, _lines(text), prompt)
             except (OSError, ValueError) as error:
                 reason = str(error).replace(f'{path}: ', '')
+                # Until it is closed: a browser that unpacks an image of too
+                # many pixels shows nothing else for seconds.
                 raise gr.Error(
-                    reason, title='No answer', print_exception=False
+                    reason,
+                    duration=None,
+                    title='No answer',
+                    print_exception=False,
                 ) from error
             return (
                 _verdict(found, lowest if allowed else None),
