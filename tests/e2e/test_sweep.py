@@ -4,13 +4,11 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from tool_process import run_tool
+from tool_process import run_tool, start_tool
 
 pytest.importorskip('submitit')
 
@@ -28,7 +26,6 @@ grids = [dict(
         'test_dataloader.num_workers': 0,
         'test_dataloader.persistent_workers': False,
         'test_dataloader.dataset.indices': 50,
-        **{more!r},
     }},
     axes={{
         'shots': {{1: {{}}}},
@@ -39,26 +36,26 @@ grids = [dict(
 
 
 @pytest.fixture
-def command(tmp_path):
-    """Give a function that writes a sweep and starts it."""
+def arguments(tmp_path):
+    """Give a function that writes a sweep and gives the command for it."""
 
-    def start(axis, *options, more=None):
+    def write(axis, *options):
         path = tmp_path / 'sweep.py'
         config = str(ROOT / 'configs' / 'coop' / 'tinyclip_1shot_emoji.py')
-        text = SWEEP.format(config=config, axis=axis, more=more or {})
-        path.write_text(text)
-        return subprocess.Popen(
-            [
-                *(sys.executable, ROOT / 'tools' / 'sweep.py', path),
-                *('--work-dir', 'work', *options),
-            ],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        path.write_text(SWEEP.format(config=config, axis=axis))
+        return 'sweep.py', path, '--work-dir', 'work', *options
 
-    return start
+    return write
+
+
+@pytest.fixture
+def command(arguments, tmp_path):
+    """Give a function that does a sweep."""
+
+    def run(axis, *options, env=None):
+        return run_tool(*arguments(axis, *options), cwd=tmp_path, env=env)
+
+    return run
 
 
 def seeds(*numbers):
@@ -77,23 +74,24 @@ def wait_for(condition, seconds=240):
 
 
 @pytest.mark.slow
-def test_killed_sweep_goes_on_without_repeating(command, tmp_path):
+def test_killed_sweep_goes_on_without_repeating(arguments, tmp_path):
     one, two = run_folder(tmp_path, 1), run_folder(tmp_path, 2)
-    sweep = command(seeds(1, 2))
+    command = arguments(seeds(1, 2))
+    sweep = start_tool(*command, cwd=tmp_path)
     wait_for(lambda: (one / 'result.json').exists())
     wait_for(lambda: (two / 'lock').exists())
-    sweep.send_signal(signal.SIGKILL)
+    sweep.kill()
     finished_at = (one / 'result.json').stat().st_mtime_ns
 
     # The run that the sweep had started lives on, or not: end it as well.
     for pid in list(workers_of(tmp_path)):
         os.kill(pid, signal.SIGKILL)
-    sweep.communicate()
+    sweep.join()
     assert not (two / 'result.json').exists()
 
-    output, _ = command(seeds(1, 2)).communicate(timeout=300)
-    assert '1 of 2 runs finished\n' in output
-    assert '2 of 2 runs finished\n' in output
+    sweep = run_tool(*command, cwd=tmp_path)
+    assert '1 of 2 runs finished\n' in sweep.stdout
+    assert '2 of 2 runs finished\n' in sweep.stdout
     assert (one / 'result.json').stat().st_mtime_ns == finished_at
     result = json.loads((two / 'result.json').read_text())
     assert 0 <= result['metrics']['test']['accuracy/top1'] <= 100
@@ -121,10 +119,9 @@ def test_failed_runs_stop_no_others_and_are_listed(command, tmp_path):
     axis = seeds(1, 2) | {'bad': {'train_dataloader.dataset.num_shots': 0}}
     axis = {'bad': axis.pop('bad'), **axis}
     sweep = command(axis, '--runs-per-job', '3')
-    output, _ = sweep.communicate(timeout=300)
     assert sweep.returncode == 1
-    assert '2 of 3 runs finished, 1 failed' in output
-    failure = output.partition('FAILED ')[2]
+    assert '2 of 3 runs finished, 1 failed' in sweep.stdout
+    failure = sweep.stdout.partition('FAILED ')[2]
     assert 'seed=bad: ValueError: ' in failure
     assert 'num_shots is 0: give the number of images' in failure
     assert (run_folder(tmp_path, 2) / 'result.json').exists()
@@ -135,10 +132,9 @@ def test_run_that_kills_its_process_is_a_failure(command, tmp_path):
     (tmp_path / 'deadly.py').write_text('import os\nos._exit(9)\n')
     deadly = {'custom_imports.imports': ['deadly']}
     sweep = command({0: deadly, **seeds(1)}, '--runs-per-job', '2')
-    output, _ = sweep.communicate(timeout=300)
     assert sweep.returncode == 1
-    assert '1 of 2 runs finished, 1 failed' in output
-    assert 'the process died' in output
+    assert '1 of 2 runs finished, 1 failed' in sweep.stdout
+    assert 'the process died' in sweep.stdout
     assert (run_folder(tmp_path, 1) / 'result.json').exists()
 
 
@@ -150,8 +146,7 @@ def test_run_that_kills_its_process_is_a_failure(command, tmp_path):
     ],
 )
 def test_command_line(command, options, message):
-    output, _ = command(seeds(1), *options).communicate(timeout=120)
-    assert message in output
+    assert message in command(seeds(1), *options).stdout
 
 
 # What Slurm's commands do, as far as a sweep sees it: a job is a process of
@@ -182,14 +177,14 @@ SLURM = dict(
 
 
 @pytest.fixture
-def slurm(tmp_path, monkeypatch):
-    """Put stand-ins for Slurm's commands before all others."""
+def slurm(tmp_path):
+    """Make stand-ins for Slurm's commands, and the PATH that has them."""
     folder = tmp_path / 'bin'
     folder.mkdir()
     for name, lines in SLURM.items():
         (folder / name).write_text(f'#!/bin/bash\n{lines}')
         (folder / name).chmod(0o755)
-    monkeypatch.setenv('PATH', str(folder), prepend=os.pathsep)
+    return {'PATH': os.pathsep.join([str(folder), os.environ['PATH']])}
 
 
 @pytest.mark.slow
@@ -198,10 +193,10 @@ def test_runs_are_jobs_of_slurm(slurm, command, tmp_path):
         seeds(1),
         *('--cluster', 'slurm'),
         *('--slurm', 'partition=gpu', 'mem=8GB'),
+        env=slurm,
     )
-    output, _ = sweep.communicate(timeout=300)
-    assert sweep.returncode == 0, output
-    assert '1 of 1 runs finished' in output
+    assert sweep.returncode == 0, sweep.stdout
+    assert '1 of 1 runs finished' in sweep.stdout
     assert (run_folder(tmp_path, 1) / 'result.json').exists()
     job = (tmp_path / 'work/.jobs/7_submission.sh').read_text()
     for option in ('partition=gpu', 'mem=8GB', 'time=600', 'job-name=mmcoop'):
@@ -219,14 +214,14 @@ def test_runs_are_jobs_of_slurm(slurm, command, tmp_path):
     ],
 )
 def test_what_slurm_does_not_take(slurm, command, parameter, message):
-    sweep = command(seeds(1), '--cluster', 'slurm', '--slurm', parameter)
-    output, _ = sweep.communicate(timeout=120)
+    options = ('--cluster', 'slurm', '--slurm', parameter)
+    sweep = command(seeds(1), *options, env=slurm)
     assert sweep.returncode == 1
-    assert message in output
-    assert 'Traceback' not in output
+    assert message in sweep.stdout
+    assert 'Traceback' not in sweep.stdout
 
 
 @pytest.mark.skipif(shutil.which('sbatch'), reason='there is a Slurm')
 def test_without_slurm(command):
-    output, _ = command(seeds(1), '--cluster', 'slurm').communicate()
-    assert 'sweep.py: error: there is no `sbatch` here' in output
+    sweep = command(seeds(1), '--cluster', 'slurm')
+    assert 'sweep.py: error: there is no `sbatch` here' in sweep.stdout
