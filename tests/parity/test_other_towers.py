@@ -6,6 +6,7 @@ from collections import Counter
 import open_clip
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from mmcoop.models.clip import _take, text_encoder
 from mmcoop.models.prompt_learner import PromptLearner
@@ -93,13 +94,23 @@ def test_words_as_context_give_open_clips_features(kind, tmp_path):
         assert learner.ctx.grad.abs().max() > 0
 
 
+class WithoutValues(TorchFunctionMode):
+    """Skip what only fills tensors: on the meta device it gives nothing."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func.__name__ in ('normal_', 'uniform_', 'erfinv_', 'clamp_'):
+            return args[0] if args else kwargs['tensor']
+        return func(*args, **kwargs)
+
+
 @pytest.mark.slow
 def test_every_model_of_open_clip():
     """Each is supported, or refused by name with the reason."""
     reasons, messages = Counter(), {}
     names = open_clip.list_models()
     for name in names:
-        with torch.device('meta'):
+        with torch.device('meta'), WithoutValues():
             try:
                 encoder = _take(dict(name=name), 'text')
                 _take(dict(name=name), 'image')

@@ -95,7 +95,7 @@ def hold_lock(path, entered, release):
 
 
 def test_two_processes_do_not_share_a_run(tmp_path):
-    context = multiprocessing.get_context('spawn')
+    context = multiprocessing.get_context('forkserver')
     entered, release = context.Event(), context.Event()
     other = context.Process(
         target=hold_lock, args=(tmp_path, entered, release)
