@@ -52,9 +52,8 @@ format: $(STAMP)
 
 venv: $(STAMP)
 
-# Made anew when what is required may have changed. Python compiles what it
-# imports; pip would compile all, most of it for nothing, one file at a time.
+# Made anew when what is required may have changed
 $(STAMP): setup.py pyproject.toml mmcoop/version.py
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --no-compile --editable '.[test]'
+	$(BIN)/python -m pip install --editable '.[test]'
 	touch $@
