@@ -171,6 +171,7 @@ def main() -> None:
     metrics = runner.test()
     if args.out and args.out_item == 'metrics' and is_main_process():
         mmengine.dump(metrics, args.out)
+    launch.leave_group()
 
 
 if __name__ == '__main__':

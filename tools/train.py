@@ -122,6 +122,7 @@ def main() -> None:
             )
             with stop_signals.obeyed(runner):
                 runner.train()
+    launch.leave_group()
 
 
 if __name__ == '__main__':

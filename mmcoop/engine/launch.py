@@ -45,6 +45,17 @@ def prepare_launch(cfg: Config, launcher: str, *, learns: bool) -> None:
         cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
 
 
+def leave_group() -> None:
+    """Take this process out of the others' group, at the end of a run.
+
+    Where there is none, nothing happens. Without this the threads that talk
+    to the others go on while Python ends, and may abort a process whose work
+    is done (https://github.com/pytorch/pytorch/issues/190489).
+    """
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 def _join_on_cpu(launcher: str) -> None:
     """Make the process group that mmengine then finds."""
     if launcher != 'pytorch':

@@ -21,6 +21,7 @@ from torch.utils.data import BatchSampler
 from mmcoop.registry import HOOKS
 
 from .checkpoint_hook import CheckpointHook
+from .launch import leave_group
 from .run_end import peer_has_gone, what_is_kept
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -92,7 +93,10 @@ class StopSignalHook(Hook):
             self._save(runner, batch_idx)
             # Nobody leaves before rank 0 has saved: that would end the job.
             barrier()
-            self.leave(runner, number)
+            try:
+                self.leave(runner, number)
+            finally:
+                leave_group()
 
     def before_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None

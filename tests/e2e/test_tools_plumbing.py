@@ -71,6 +71,17 @@ model = dict(_delete_=True, type='ImageClassifier',
     neck=dict(type='GlobalAveragePooling'),
     head=dict(type='ClsHead'))
 """
+# Python imports this when it starts, if it is in the PYTHONPATH.
+AT_THE_END = """
+import atexit, sys
+
+def tell():
+    distributed = sys.modules.get('torch.distributed')
+    if distributed and distributed.is_initialized():
+        print('ended while in a group')
+
+atexit.register(tell)
+"""
 MIRRORED = """
 _base_ = './learned.py'
 pipeline = [
@@ -115,6 +126,7 @@ def project(tmp_path_factory) -> Path:
     (folder / 'learned.py').write_text(CONFIG.replace('DATA', 'data'))
     (folder / 'frozen.py').write_text(FROZEN)
     (folder / 'mirrored.py').write_text(MIRRORED)
+    (folder / 'sitecustomize.py').write_text(AT_THE_END)
 
     # Nothing is there to go on from: --resume starts
     trained = tool('train.py', 'learned.py', '--resume', cwd=folder)
@@ -201,9 +213,10 @@ def test_two_processes_without_a_gpu(project, tmp_path, port):
     trained = run(
         TOOLS / 'dist_train.sh', 'learned.py', '2',
         '--work-dir', tmp_path / 'a b', cwd=project,
-        CUDA_VISIBLE_DEVICES='-1', PORT=port,
+        CUDA_VISIBLE_DEVICES='-1', PORT=port, PYTHONPATH=str(project),
     )  # fmt: skip
     assert trained.returncode == 0, trained.stdout
+    assert 'ended while in a group' not in trained.stdout
     assert '2 processes on the CPU talk over gloo' in trained.stdout
     # 16 images, 4 in a batch, 2 batches at a time
     assert 'Epoch(train) [1][2/2]' in trained.stdout
@@ -225,8 +238,10 @@ def test_two_processes_evaluate_like_one(project, tmp_path, port):
         TOOLS / 'dist_test.sh', 'frozen.py', 'none', '2', '--work-dir',
         tmp_path, '--out', tmp_path / 'two.json', '--out-item', 'metrics',
         cwd=project, CUDA_VISIBLE_DEVICES='-1', PORT=port,
+        PYTHONPATH=str(project),
     )  # fmt: skip
     assert double.returncode == 0, double.stdout
+    assert 'ended while in a group' not in double.stdout
     one, two = tmp_path / 'one.json', tmp_path / 'two.json'
     assert json.loads(one.read_text()) == json.loads(two.read_text())
 
