@@ -82,30 +82,28 @@ class StopSignalHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
         """Stop, if any rank was told to."""
-        number = self.received or 0
-        if get_world_size() > 1:
-            shared = torch.tensor(number)
-            all_reduce(shared, op='max')
-            number = int(shared)
+        number = self._shared()
         # Gradients that are being accumulated are not saved.
         if number and runner.optim_wrapper.should_update():
             self.received = None  # What fails from now on is an error.
             self._save(runner, batch_idx)
-            # Nobody leaves before rank 0 has saved: that would end the job.
-            barrier()
-            try:
-                self.leave(runner, number)
-            finally:
-                leave_group()
+            self._leave_together(runner, number)
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Find how many batches all ranks have: some may have one more."""
+        fewest = torch.tensor(len(runner.val_dataloader))
+        if get_world_size() > 1:
+            all_reduce(fewest, op='min')
+        self._fewest = int(fewest)
 
     def before_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
     ) -> None:
         """Stop; the evaluation begins anew when the run goes on."""
-        if self.received is not None:
-            number, self.received = self.received, None
+        if batch_idx < self._fewest and (number := self._shared()):
+            self.received = None
             self._saver.save_stopped(runner, num_seen=0)
-            self.leave(runner, number)
+            self._leave_together(runner, number)
 
     def after_train(self, runner: Runner) -> None:
         """Give the signals back."""
@@ -136,6 +134,23 @@ class StopSignalHook(Hook):
             message += f'\n  {command}'
         print_log(message, logger='current')
         sys.exit(128 + number)
+
+    def _shared(self) -> int:
+        """Give the signal that any rank was sent, or 0."""
+        number = self.received or 0
+        if get_world_size() > 1:
+            shared = torch.tensor(number)
+            all_reduce(shared, op='max')
+            number = int(shared)
+        return number
+
+    def _leave_together(self, runner: Runner, number: int) -> None:
+        # Nobody leaves before rank 0 has saved: that would end the job.
+        barrier()
+        try:
+            self.leave(runner, number)
+        finally:
+            leave_group()
 
     def _save(self, runner: Runner, batch_idx: int) -> None:
         """Save within an epoch, where it is known how to go on there."""

@@ -8,8 +8,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+import killed_run
 import pytest
 import tiny_run
 import torch
@@ -30,8 +32,15 @@ def free_port() -> str:
         return str(free.getsockname()[1])
 
 
-def start(folder: Path, ranks: int, name: str, *options: str) -> list:
-    """Start the processes of a run, as torchrun does."""
+def start(
+    folder: Path,
+    ranks: int,
+    name: str,
+    *options: str,
+    resume: bool = False,
+    ends: Mapping[int, str] | None = None,
+) -> list:
+    """Start the processes of a run, as torchrun does; `ends` kills ranks."""
     port = free_port()
     processes = []
     for rank in range(ranks):
@@ -42,6 +51,8 @@ def start(folder: Path, ranks: int, name: str, *options: str) -> list:
             MASTER_ADDR='127.0.0.1',
             MASTER_PORT=port,
         )
+        if ends and rank in ends:
+            env[killed_run.MOMENT] = ends[rank]
         processes.append(
             start_tool(
                 'train.py',
@@ -50,6 +61,7 @@ def start(folder: Path, ranks: int, name: str, *options: str) -> list:
                 name,
                 '--launcher',
                 'pytorch',
+                *(['--resume'] if resume else []),
                 '--cfg-options',
                 f'train_dataloader.batch_size={GLOBAL_BATCH // ranks}',
                 *options,
@@ -143,6 +155,47 @@ def test_rank_that_is_killed_ends_the_others(folder):
         in printed
     )
     assert 'Traceback' not in printed
+
+
+# To evaluate: 4 batches of rank 0, 3 of rank 1
+UNEVEN = 'val_dataloader.dataset.num_images=25'
+
+
+@pytest.fixture(scope='module')
+def killed(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp('killed')
+    killed_run.write_config(folder)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(killed) -> dict:
+    end(killed, 'whole', start(killed, 2, 'whole', UNEVEN))
+    return killed_run.last_state(killed / 'whole')
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize(
+    ('moment', 'steps'),
+    [
+        ('SIGTERM:step:6', 6),
+        ('SIGINT:evaluation:2', 8),
+    ],
+)
+def test_signal_to_one_rank_stops_all_after_the_same_step(
+    killed, uninterrupted, moment, steps
+):
+    signal_name, name, _ = moment.split(':')
+    code = 128 + getattr(signal, signal_name)
+    processes = start(killed, 2, name, UNEVEN, ends={1: moment})
+    for process in processes:
+        process.join(100)
+    assert [process.exitcode for process in processes] == [code, code]
+    printed = (killed / f'{name}_0.txt').read_text()
+    assert f'Stopped by {signal_name} after {steps} iterations' in printed
+    goes_on = start(killed, 2, name, UNEVEN, resume=True)
+    end(killed, name, goes_on)
+    assert killed_run.last_state(killed / name) == uninterrupted
 
 
 def torchrun(folder: Path, command: list[str], *options: str):
