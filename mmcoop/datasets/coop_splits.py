@@ -4,19 +4,18 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mmpretrain.datasets import BaseDataset
-
 from mmcoop.registry import DATASETS
 from mmcoop.text_files import read_json, read_lines
 
 from .coop_facts import COOP_DATASETS, CoOpFacts
 from .data_checks import check_path_inside, warn_of_leaks
+from .subsets import CopiedSubsets
 
 SPLITS = ('train', 'val', 'test')
 
 
 @DATASETS.register_module()
-class CoOpSplit(BaseDataset):
+class CoOpSplit(CopiedSubsets):
     """The images that a split file lists, in its order.
 
     One of the paper's data sets, in the layout that CoOp's authors publish::

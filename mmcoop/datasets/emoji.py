@@ -8,9 +8,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from mmpretrain.datasets import BaseDataset
-
 from mmcoop.registry import DATASETS
+
+from .subsets import CopiedSubsets
 
 ASSETS = Path(__file__).parent.parent / 'assets'
 ARCHIVE = ASSETS / 'emoji.zip'
@@ -22,7 +22,7 @@ ARCHIVE_FOLDER = 'emoji'
 
 
 @DATASETS.register_module()
-class Emoji(BaseDataset):
+class Emoji(CopiedSubsets):
     """Emoji of 40 classes, 64 x 64 pixels, in up to eight drawing styles.
 
     The images come with mmcoop and are unpacked to ``data_root`` on first

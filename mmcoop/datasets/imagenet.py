@@ -6,9 +6,11 @@ from mmpretrain.datasets import ImageNet as MMPretrainImageNet
 
 from mmcoop.registry import DATASETS
 
+from .subsets import CopiedSubsets
+
 
 @DATASETS.register_module()
-class ImageNet(MMPretrainImageNet):
+class ImageNet(CopiedSubsets, MMPretrainImageNet):
     """ImageNet (ILSVRC 2012), read by mmpretrain, from ``data_root``::
 
         data_root/train/n01440764/n01440764_10026.JPEG

@@ -3,19 +3,19 @@
 import os
 from pathlib import Path
 
-from mmpretrain.datasets import BaseDataset
 from mmpretrain.datasets import ImageNet as MMPretrainImageNet
 
 from mmcoop.registry import DATASETS
 
 from .coop_facts import IMAGENET_VARIANTS
+from .subsets import CopiedSubsets
 
 ASSETS = Path(__file__).parent.parent / 'assets'
 EXTENSIONS = MMPretrainImageNet.IMG_EXTENSIONS
 
 
 @DATASETS.register_module()
-class ImageNetVariant(BaseDataset):
+class ImageNetVariant(CopiedSubsets):
     """A test set with classes of ImageNet, sorted by class and file name.
 
     Labels are ImageNet's, but for ImageNet-A and -R, which have images of

@@ -7,7 +7,6 @@ import random
 from collections import defaultdict
 from pathlib import Path
 
-from mmpretrain.datasets import BaseDataset
 from PIL import Image
 
 from mmcoop.registry import DATASETS
@@ -15,13 +14,14 @@ from mmcoop.text_files import read_text
 
 from .coop_splits import read_split
 from .data_checks import check_path, warn_of_leaks
+from .subsets import CopiedSubsets
 
 # (path, class name, split or '')
 Items = list[tuple[str, str, str]]
 
 
 @DATASETS.register_module()
-class OwnImages(BaseDataset):
+class OwnImages(CopiedSubsets):
     """Images with class names, in training and test images.
 
     ``source`` is one of:

@@ -50,6 +50,7 @@ class StopSignalHook(Hook):
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self._fewest = 0
         self._before: dict[int, Any] = {}
 
     def before_train(self, runner: Runner) -> None:
