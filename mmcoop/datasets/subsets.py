@@ -14,6 +14,7 @@ class CopiedSubsets(BaseDataset):
     was is not copied: the former object takes its place.
     """
 
-    def _copy_without_annotation(self, memo: dict[int, Any] | None = None):
-        memo = {} if memo is None else memo
-        return super()._copy_without_annotation(memo)
+    def _copy_without_annotation(
+        self, memo: dict[int, Any] | None = None
+    ) -> 'CopiedSubsets':
+        return super()._copy_without_annotation({} if memo is None else memo)

@@ -92,10 +92,7 @@ class StopSignalHook(Hook):
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Find how many batches all ranks have: some may have one more."""
-        fewest = torch.tensor(len(runner.val_dataloader))
-        if get_world_size() > 1:
-            all_reduce(fewest, op='min')
-        self._fewest = int(fewest)
+        self._fewest = _of_all_ranks('min', len(runner.val_dataloader))
 
     def before_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
@@ -138,12 +135,7 @@ class StopSignalHook(Hook):
 
     def _shared(self) -> int:
         """Give the signal that any rank was sent, or 0."""
-        number = self.received or 0
-        if get_world_size() > 1:
-            shared = torch.tensor(number)
-            all_reduce(shared, op='max')
-            number = int(shared)
-        return number
+        return _of_all_ranks('max', self.received or 0)
 
     def _leave_together(self, runner: Runner, number: int) -> None:
         # Nobody leaves before rank 0 has saved: that would end the job.
@@ -203,6 +195,13 @@ class StopSignalHook(Hook):
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}
+
+
+def _of_all_ranks(op: str, number: int) -> int:
+    """Reduce a number over the ranks: ``'min'`` or ``'max'``."""
+    shared = torch.tensor(number)
+    all_reduce(shared, op=op)
+    return int(shared)
 
 
 @contextmanager

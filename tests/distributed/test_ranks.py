@@ -40,7 +40,10 @@ def start(
     resume: bool = False,
     ends: Mapping[int, str] | None = None,
 ) -> list:
-    """Start the processes of a run, as torchrun does; `ends` kills ranks."""
+    """Start the processes of a run, as torchrun does.
+
+    `ends` says what ends a rank, and when: see `killed_run.EndHook`.
+    """
     port = free_port()
     processes = []
     for rank in range(ranks):
@@ -71,6 +74,12 @@ def start(
             )
         )
     return processes
+
+
+def kill(processes: list) -> None:
+    for process in processes:
+        process.kill()
+        process.join()
 
 
 def end(folder: Path, name: str, processes: list) -> tuple[torch.Tensor, dict]:
@@ -146,9 +155,7 @@ def test_rank_that_is_killed_ends_the_others(folder):
         print(f'{time.monotonic() - killed:.1f} s')
         assert processes[0].exitcode == 1
     finally:
-        for process in processes:
-            process.kill()
-            process.join()
+        kill(processes)
     printed = (folder / 'killed_0.txt').read_text()
     assert (
         '[rank0]: train.py: error: another process of this job has ended'
@@ -188,10 +195,15 @@ def test_signal_to_one_rank_stops_all_after_the_same_step(
     signal_name, name, _ = moment.split(':')
     code = 128 + getattr(signal, signal_name)
     processes = start(killed, 2, name, UNEVEN, ends={1: moment})
-    for process in processes:
-        process.join(100)
-    assert [process.exitcode for process in processes] == [code, code]
+    try:
+        for process in processes:
+            process.join(100)
+        assert [process.exitcode for process in processes] == [code, code]
+    finally:
+        kill(processes)
     printed = (killed / f'{name}_0.txt').read_text()
+    # Of the first epoch: the second evaluation did not begin, or not end.
+    assert printed.count('accuracy/top1: ') == 1
     assert f'Stopped by {signal_name} after {steps} iterations' in printed
     goes_on = start(killed, 2, name, UNEVEN, resume=True)
     end(killed, name, goes_on)
